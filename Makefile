@@ -1,0 +1,55 @@
+# `make` proves and builds, `sluice` operates.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON := .venv/bin/python
+FOLDERS := app charts model monitoring quality release rollouts
+SCENARIOS ?= tests/e2e/scenarios
+export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools image gates environment
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
+
+##@ prove
+check: environment ## Lint, types, schemas and generated files, in under a minute
+	ruff check . && ruff format --check . && mypy
+	$(PYTHON) -m rollouts.generate --check
+
+test: environment ## Everything that needs no engine and no cluster
+	$(PYTHON) -m lab tools helm
+	$(PYTHON) -m pytest -n 2 tests
+
+$(FOLDERS): environment
+	$(PYTHON) -m pytest tests/$@
+
+e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
+	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
+
+##@ lab
+demo: ## A good release promoted and a bad one stopped, on a real cluster with a real vLLM
+	@lab/install lab && $(PYTHON) -m lab.demo
+
+lab: tools ## Start a one-node Kubernetes with Argo Rollouts, Prometheus, Alertmanager and a registry
+	$(PYTHON) -m lab up
+
+lab-down: ## End the lab and take back all that it changed on this machine
+	$(PYTHON) -m lab down
+
+lab-status: ## What runs, where its logs are, how to reach it with kubectl
+	$(PYTHON) -m lab status
+
+tools: ## Install and build what the lab needs: once, cached outside the tree
+	@lab/install lab
+	$(PYTHON) -m lab tools
+
+##@ ship
+image: environment ## Build the images of this commit, push them, and print their digests
+	sluice image
+
+gates: environment ## Write the AnalysisTemplates, rules and alerts that rollouts/gates.yaml asks for
+	$(PYTHON) -m rollouts.generate
+
+environment:
+	@lab/install test

@@ -1,0 +1,37 @@
+"""`python -m lab up|down|status`: the lab's own switch."""
+
+import argparse
+import json
+import sys
+
+from lab import cluster, tools
+from lab.errors import LabError
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - this is the command's output
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="lab", description="A one-node Kubernetes on this machine.")
+    parser.add_argument("action", choices=("tools", "up", "down", "status"))
+    parser.add_argument("names", nargs="*", help="with tools: only these programs")
+    arguments = parser.parse_args()
+    action = arguments.action
+    try:
+        if action == "tools":
+            tools.ensure(say, arguments.names)
+        elif action == "up":
+            cluster.up(say)
+        elif action == "down":
+            cluster.down(say)
+        else:
+            say(json.dumps(cluster.status(), indent=2))
+    except LabError as error:
+        print(f"lab {action}: {error}", file=sys.stderr)  # noqa: T201
+        return error.code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
