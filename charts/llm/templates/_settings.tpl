@@ -1,0 +1,18 @@
+{{/* The gateway's environment. No version: it reads that from the Rollout, and a new one must not restart it. */}}
+{{- define "llm.gatewaySettings" -}}
+SLUICE_MODEL_NAME: {{ .Values.modelName | quote }}
+SLUICE_NAMESPACE: {{ .Release.Namespace | quote }}
+SLUICE_ROLLOUT: {{ printf "%s-engine" (include "llm.fullname" .) | quote }}
+SLUICE_ENGINE_PORT: {{ include "llm.trafficPort" . | quote }}
+SLUICE_PORT: "8080"
+SLUICE_PROBE_KEY_FILE: /etc/sluice/probe/key
+SLUICE_DRAIN_SECONDS: {{ int .Values.gateway.drainSeconds | quote }}
+{{- range $name, $value := .Values.gateway.settings }}
+SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The hash is in the name: pods that are rolled back find the settings they were started with. */}}
+{{- define "llm.gatewayConfigMap" -}}
+{{ include "llm.fullname" . }}-gateway-{{ include "llm.gatewaySettings" . | sha256sum | trunc 10 }}
+{{- end }}

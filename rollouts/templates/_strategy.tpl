@@ -1,0 +1,116 @@
+{{/* The name all objects of a release start with. */}}
+{{- define "rollouts.fullname" -}}
+{{- if gt (len .Release.Name) 40 }}{{ fail "release name: longer than 40 characters, and object names are made from it: choose a shorter one" }}{{ end -}}
+{{ .Release.Name }}
+{{- end }}
+
+{{/* The names of the AnalysisTemplates, as a JSON list; .scope is this chart's, .watch picks the background ones. */}}
+{{- define "rollouts.gates" -}}
+{{- $names := list }}
+{{- range $path, $_ := .scope.Files.Glob "analysis/*.yaml" }}
+{{- $name := base $path | trimSuffix ".yaml" }}
+{{- if eq $.watch (hasSuffix "-watch" $name) }}{{ $names = append $names $name }}{{ end }}
+{{- end }}
+{{- if not $names }}{{ fail "rollouts/analysis: no AnalysisTemplate is there, so no gate would hold a release: generate them from rollouts/gates.yaml" }}{{ end }}
+{{- $names | toJson }}
+{{- end }}
+
+{{/* Seconds as a number of looks: the check after the last of them comes not before the time is over. */}}
+{{- define "rollouts.checks" -}}
+{{ divf .seconds .interval | ceil | int }}
+{{- end }}
+
+{{/* templates and args of one analysis; .step is absent for the background one, which runs through all steps. */}}
+{{- define "rollouts.analysis" -}}
+{{- $values := .scope.Values }}
+{{- $fullname := include "rollouts.fullname" .scope -}}
+templates:
+{{- range include "rollouts.gates" (dict "scope" .scope "watch" (not .step)) | fromJsonArray }}
+  - templateName: {{ $fullname }}-{{ . }}
+{{- end }}
+args:
+  - name: prometheus
+    value: {{ $values.prometheus | quote }}
+  - name: rollout
+    value: {{ printf "%s/%s" .scope.Release.Namespace .rollout | quote }}
+  - name: version
+    valueFrom: {fieldRef: {fieldPath: "metadata.annotations['sluice.dev/version']"}}
+  - name: revision
+    valueFrom: {fieldRef: {fieldPath: "metadata.annotations['rollout.argoproj.io/revision']"}}
+  - name: interval
+    value: {{ printf "%ds" (int $values.interval) | quote }}
+{{- with .step }}
+  - name: step
+    value: {{ int .weight | quote }}
+  - name: minimum
+    value: {{ int .minimum | quote }}
+  - name: quiet
+    value: {{ $values.quiet | quote }}
+  - name: quiet-after
+    value: {{ int $values.quietAfter | quote }}
+  - name: undecided-checks
+    value: {{ include "rollouts.checks" (dict "seconds" (addf .minimum $values.undecided) "interval" $values.interval) | quote }}
+  - name: no-data-checks
+    value: {{ include "rollouts.checks" (dict "seconds" $values.noData "interval" $values.interval) | quote }}
+{{- end }}
+{{- end }}
+
+{{/* Refuses steps that do not start without users or do not grow. */}}
+{{- define "rollouts.checkedSteps" -}}
+{{- $before := -1 }}
+{{- range $index, $step := .scope.Values.steps }}
+{{- if and (eq $index 0) (ne (int $step.weight) 0) }}{{ fail "rollouts.steps: the first weight is not 0, so users would meet an unprobed canary: start with weight 0" }}{{ end }}
+{{- if le (int $step.weight) $before }}{{ fail (printf "rollouts.steps: weight %d does not grow: order the steps by weight" (int $step.weight)) }}{{ end }}
+{{- $before = int $step.weight }}
+{{- end }}
+{{- end }}
+
+{{- define "rollouts.canary" -}}
+{{- include "rollouts.checkedSteps" . -}}
+canary:
+  stableService: {{ .rollout }}-stable
+  canaryService: {{ .rollout }}-canary
+  maxSurge: 1
+  maxUnavailable: 0
+  scaleDownDelaySeconds: {{ int .scope.Values.scaleDownDelaySeconds }}
+  abortScaleDownDelaySeconds: 5 # 0 scales down in the same instant and cuts streams
+  trafficRouting:
+    {{- toYaml .trafficRouting | nindent 4 }}
+  analysis: # may only fail: a background run that is inconclusive does not stop a promotion
+    {{- include "rollouts.analysis" (omit . "step") | nindent 4 }}
+  steps:
+    {{- range $index, $step := .scope.Values.steps }}
+    {{- if eq $index 0 }}
+    - setCanaryScale: {replicas: 1}
+    {{- end }}
+    - setWeight: {{ int $step.weight }}
+    {{- if eq $index 1 }}
+    - setCanaryScale: {matchTrafficWeight: true} # before the first user's step it would kill the probed pod
+    {{- end }}
+    - analysis:
+        {{- include "rollouts.analysis" (merge (dict "step" $step) $) | nindent 8 }}
+    {{- end }}
+{{- end }}
+
+{{- define "rollouts.blueGreen" -}}
+{{- include "rollouts.checkedSteps" . -}}
+blueGreen:
+  activeService: {{ .rollout }}-stable
+  previewService: {{ .rollout }}-canary
+  autoPromotionEnabled: true # by the verdict of the probes
+  scaleDownDelaySeconds: {{ int .scope.Values.scaleDownDelaySeconds }}
+  abortScaleDownDelaySeconds: 5
+  prePromotionAnalysis:
+    {{- include "rollouts.analysis" (merge (dict "step" (first .scope.Values.steps)) .) | nindent 4 }}
+{{- end }}
+
+{{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them before a blueGreen switch. */}}
+{{- define "rollouts.judgingSeconds" -}}
+{{- $wait := addf (first .scope.Values.steps).minimum .scope.Values.undecided | int }}
+{{- ternary $wait 0 (eq .kind "blueGreen") }}
+{{- end }}
+
+{{/* For the parent: .kind is canary or blueGreen, .scope this chart's scope, .rollout the Rollout's name, .trafficRouting its router. */}}
+{{- define "rollouts.strategy" -}}
+{{- include (printf "rollouts.%s" .kind) . }}
+{{- end }}

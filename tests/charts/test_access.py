@@ -1,0 +1,58 @@
+from typing import Any
+
+
+def test_gateway_may_only_read_its_rollout_and_pods(chart):
+    [role] = chart.render().all("Role")
+    assert role["rules"] == [
+        {
+            "apiGroups": ["argoproj.io"],
+            "resources": ["rollouts"],
+            "resourceNames": ["llm-engine"],
+            "verbs": ["get", "list", "watch"],
+        },
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+    ]
+
+
+def test_nothing_is_granted_beyond_the_namespace_or_by_wildcard(chart):
+    rendered = chart.render()
+    assert rendered.all("ClusterRole") == rendered.all("ClusterRoleBinding") == []
+    granted = [entry for rule in rendered.all("Role")[0]["rules"] for part in rule.values() for entry in part]
+    assert "*" not in granted
+    [binding] = rendered.all("RoleBinding")
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "llm-gateway", "namespace": "demo"}]
+
+
+def test_only_the_gateway_has_a_token(chart):
+    rendered = chart.render()
+    owners = [*rendered.all("Rollout"), *rendered.all("Deployment")]
+    tokens = {o["metadata"]["name"]: o["spec"]["template"]["spec"]["automountServiceAccountToken"] for o in owners}
+    assert tokens == {"llm-engine": False, "llm-gateway": True, "llm-prober": False}
+    accounts = {account["metadata"]["name"] for account in rendered.all("ServiceAccount")}
+    assert {o["spec"]["template"]["spec"]["serviceAccountName"] for o in owners} == accounts
+
+
+def policy(rendered: Any, component: str) -> Any:
+    return rendered.one("NetworkPolicy", f"llm-{component}")["spec"]
+
+
+def test_engine_calls_nobody_and_serves_only_the_gateway(chart):
+    spec = policy(chart.render(engine={"trafficPort": 8001}), "engine")
+    assert spec["egress"] == []
+    gateway, scraper = spec["ingress"]
+    assert gateway["from"][0]["podSelector"]["matchLabels"]["app.kubernetes.io/component"] == "gateway"
+    assert [rule["ports"][0]["port"] for rule in (gateway, scraper)] == [8001, 8000]
+
+
+def test_named_clients_do_not_shut_out_prober_and_scraper(chart):
+    peers = [{"ipBlock": {"cidr": "10.0.0.0/8"}}]
+    scrapers = [{"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}]
+    rendered = chart.render(networkPolicy={"clients": peers, "scrapers": scrapers})
+    [rule] = policy(rendered, "gateway")["ingress"]
+    assert rule["from"][1:] == peers + scrapers
+    assert rule["from"][0] == {"podSelector": {"matchLabels": {"app.kubernetes.io/instance": "llm"}}}
+    assert "from" not in policy(chart.render(), "gateway")["ingress"][0]
+
+
+def test_policies_go_where_the_network_does_its_own(chart):
+    assert chart.render(networkPolicy={"enabled": False}).all("NetworkPolicy") == []
