@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from lab.scenario import Fault, When
+from lab.stage import FAULT_PORT, Images, Stage, merged
+from release import environment
+
+DIGEST = "sha256:" + "a" * 64
+IMAGES = Images(*(f"127.0.0.1:5000/sluice/{name}@{DIGEST}" for name in ("gateway", "engine", "lab")), {
+    "id": "sluice/tiny", "revision": "seed-1", "sha256": "b" * 64
+})  # fmt: skip
+
+
+def test_values_are_merged_as_helm_does_it() -> None:
+    assert merged({"a": {"b": 1, "c": [1]}, "d": 1}, {"a": {"c": [2]}}) == {"a": {"b": 1, "c": [2]}, "d": 1}
+
+
+def test_the_written_environment_is_one_that_sluice_takes(tmp_path: Path) -> None:
+    stage = Stage("one", 30100, tmp_path, {"strategy": "blueGreen"})
+    stage.write("v1.1.0", IMAGES, [])
+
+    found = environment.load(stage.environment)
+
+    assert found.release.version == "v1.1.0"
+    assert found.values["strategy"] == "blueGreen"
+    assert found.values["gateway"]["nodePort"] == 30100
+
+
+def test_the_fault_proxy_stands_between_gateway_and_engine(tmp_path: Path) -> None:
+    stage = Stage("one", 30100, tmp_path)
+    stage.write("v1.1.0", IMAGES, [Fault(when=When(source="user", step_at_least=5), share=0.5, do="http_500")])
+
+    engine = YAML(typ="safe").load((stage.environment / "values.yaml").read_text())["engine"]
+
+    assert engine["trafficPort"] == FAULT_PORT
+    plan = engine["sidecars"][0]["env"][0]["value"]
+    assert plan == '[{"when": {"source": "user", "step_at_least": 5}, "share": 0.5, "do": "http_500"}]'

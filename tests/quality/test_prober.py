@@ -1,0 +1,164 @@
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer, unused_port
+
+from lab import engine, fault
+from quality import prober, prompts
+
+KEY = "probe-key"
+
+
+class Gateway:
+    """As much of the gateway as a prober sees: arms, the key, and that there may be no canary."""
+
+    def __init__(self, engine_url: str, plan: str = "[]") -> None:
+        self.canary = True
+        self.asked: list[tuple[str, bool, str]] = []
+        self.refused: list[float] = []
+        self.app = fault.create_app(engine_url, fault.plan_of(plan))
+        self.app.middlewares.append(self.arms)
+
+    @web.middleware
+    async def arms(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        assert request.headers["x-sluice-probe"] == KEY
+        arm, body = request.headers["x-sluice-arm"], await request.json()
+        if arm == "canary" and not self.canary:
+            self.refused.append(time.monotonic())
+            return web.json_response({"error": {"message": "no", "code": "no_canary"}}, status=409)
+        self.asked.append((arm, body["stream"], json.dumps(body.get("messages") or body["prompt"])))
+        reply: web.StreamResponse = await handler(request)
+        return reply
+
+
+@pytest.fixture
+async def real() -> AsyncIterator[str]:
+    async with TestServer(engine.create_app(engine.Settings(ttft_ms=1, itl_ms=1))) as server:
+        yield str(server.make_url("/"))
+
+
+async def probed(gateway: Gateway, seconds: float, **given: Any) -> prober.Prober:
+    async with TestServer(gateway.app, handler_cancellation=True) as server:
+        url = str(server.make_url("/")).rstrip("/")
+        settings = prober.Settings(**{"gateway": url, "key": KEY, "model": "sluice-tiny", "rate_per_arm": 50, **given})
+        made = prober.Prober(settings, prompts.load())
+        async with prober.session_of(settings) as session:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(made.run(session), seconds)
+    return made
+
+
+async def test_both_arms_get_the_rate_each_half_of_it_streamed(real: str) -> None:
+    gateway = Gateway(real)
+    made = await probed(gateway, 1.5)
+    arms = Counter(arm for arm, _, _ in gateway.asked)
+    assert all(40 < arms[arm] <= 75 for arm in prober.ARMS)
+    streamed = sum(stream for _, stream, _ in gateway.asked) / len(gateway.asked)
+    assert 0.4 < streamed < 0.6
+    assert made.failed == {"stable": 0, "canary": 0}
+
+
+async def test_every_golden_prompt_is_asked_streamed_and_whole(real: str) -> None:
+    gateway = Gateway(real)
+    await probed(gateway, 1.5)
+    ways = {(stream, prompt) for arm, stream, prompt in gateway.asked if arm == "stable"}
+    assert len(ways) == 2 * len(prompts.load())
+
+
+async def test_without_a_canary_only_stable_is_probed_and_the_question_backs_off(real: str) -> None:
+    gateway = Gateway(real)
+    gateway.canary = False
+    made = await probed(gateway, 1.0, back_off=0.4)
+    assert {arm for arm, _, _ in gateway.asked} == {"stable"}
+    assert 2 <= len(gateway.refused) <= 4
+    assert made.sent["canary"] == made.failed["canary"] == 0
+
+
+async def test_a_canary_that_comes_is_probed_at_once(real: str) -> None:
+    gateway = Gateway(real)
+    gateway.canary = False
+    asyncio.get_running_loop().call_later(0.4, setattr, gateway, "canary", True)
+    made = await probed(gateway, 1.2, back_off=0.2)
+    assert made.sent["canary"] > 10
+
+
+async def test_a_failing_answer_is_one_json_line_without_the_prompt(
+    real: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = await probed(Gateway(real, '[{"do": "gibberish"}]'), 0.5)
+    lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
+    assert made.failed["stable"] == made.sent["stable"] > 5
+    assert {tuple(line["failed"]) for line in lines} <= {("replacement",), ("replacement", "repetition")}
+    said = json.dumps(lines, ensure_ascii=False)
+    assert not [golden.id for golden in prompts.load() if golden.prompt and golden.prompt in said]
+    assert KEY not in said
+
+
+async def test_a_hanging_engine_does_not_slow_the_prober_down_and_is_bounded(real: str) -> None:
+    gateway = Gateway(real, '[{"do": "hang"}]')
+    await probed(gateway, 1.0, at_once=8)
+    assert Counter(arm for arm, _, _ in gateway.asked) == {"stable": 8, "canary": 8}
+
+
+async def livez(port: int) -> int:
+    async with aiohttp.ClientSession() as session:
+        for _ in range(100):
+            try:
+                return (await session.get(f"http://127.0.0.1:{port}/livez")).status
+            except aiohttp.ClientConnectorError:
+                await asyncio.sleep(0.1)
+    raise AssertionError("the prober never came up")
+
+
+async def test_the_process_lives_probes_and_stops_cleanly_at_sigterm(real: str, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    gateway, port = Gateway(real), unused_port()
+    async with TestServer(gateway.app) as server:
+        env = os.environ | {
+            "SLUICE_GATEWAY_URL": str(server.make_url("/")),
+            "SLUICE_PROBE_KEY_FILE": str(tmp_path / "key"),
+            "SLUICE_RATE_PER_ARM": "50",
+            "SLUICE_MODEL_NAME": "sluice-tiny",
+            "SLUICE_PROBER_PORT": str(port),
+        }
+        line = [sys.executable, "-m", "quality.prober"]
+        ran = await asyncio.create_subprocess_exec(*line, env=env, stderr=subprocess.PIPE)
+        assert await livez(port) == 200
+        await asyncio.sleep(0.5)
+        ran.send_signal(signal.SIGTERM)
+        _, said = await asyncio.wait_for(ran.communicate(), 10)
+    last = json.loads(said.splitlines()[-1])
+    assert ran.returncode == 0
+    assert last["event"] == "prober stopped"
+    assert last["sent"]["stable"] > 5
+
+
+@pytest.mark.parametrize(
+    ("env", "why"),
+    [
+        ({}, "set SLUICE_GATEWAY_URL, SLUICE_PROBE_KEY_FILE, SLUICE_MODEL_NAME"),
+        ({"SLUICE_PROBE_KEY_FILE": "/nowhere/key"}, "/nowhere/key"),
+        ({"SLUICE_RATE_PER_ARM": "0"}, "above 0"),
+    ],
+)
+def test_a_setting_that_is_missing_or_wrong_is_one_line(env: dict[str, str], why: str) -> None:
+    whole = {"SLUICE_GATEWAY_URL": "http://127.0.0.1:1", "SLUICE_PROBE_KEY_FILE": "/dev/null", "SLUICE_MODEL_NAME": "m"}
+    given = {"PATH": os.environ["PATH"], **(whole | env if env else {})}
+    ran = subprocess.run(
+        [sys.executable, "-m", "quality.prober"], env=given, capture_output=True, text=True, timeout=20
+    )
+    assert ran.returncode == 1
+    assert why in ran.stderr
+    assert ran.stderr.count("\n") == 1
