@@ -1,0 +1,1 @@
+"""The gateway: where users come in, and where releases are seen."""

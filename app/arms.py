@@ -1,0 +1,89 @@
+"""Which engines there are, which of them are the canary's, and who gets which."""
+
+import hashlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.settings import Settings
+
+STABLE, CANARY = "stable", "canary"
+Listener = Callable[["Arms"], None]
+
+
+@dataclass(frozen=True)
+class Arms:
+    """One consistent view: the weight that chooses and the labels that count belong together.
+
+    `weight` in percent; `stable` and `canary` are the base URLs of pods that are ready.
+    """
+
+    rollout: str
+    release: str
+    version: str
+    in_progress: bool
+    weight: float
+    stable: tuple[str, ...]
+    canary: tuple[str, ...] = ()
+
+    @property
+    def step(self) -> str:
+        """The weight as the metrics' label; without a release in progress everything is at 100."""
+        return f"{self.weight:g}" if self.in_progress else "100"
+
+    @property
+    def has_canary(self) -> bool:
+        return self.in_progress
+
+    def engines(self, arm: str) -> tuple[str, ...]:
+        return self.canary if arm == CANARY else self.stable
+
+    def choose(self, user: str, salt: str) -> str:
+        """The arm of a user, the same as long as the weight only grows; without an id at random."""
+        if not self.in_progress or self.weight <= 0:
+            return STABLE
+        share = place(user, salt) if user else random.random() * 100  # noqa: S311 - a share of traffic, no secret
+        return CANARY if share < self.weight else STABLE
+
+
+def place(user: str, salt: str) -> float:
+    """A user's place from 0 to 100, evenly spread: the canary's when it is below the weight."""
+    digest = hashlib.blake2b(f"{salt}\0{user}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64 * 100
+
+
+class Board:
+    """The newest view; whoever listens hears of each new one before a request is counted under it."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = listeners
+        self.arms: Arms | None = None
+
+    def show(self, arms: Arms) -> None:
+        if arms == self.arms:
+            return
+        self.arms = arms
+        for listener in self.listeners:
+            listener(arms)
+
+    @property
+    def ready(self) -> bool:
+        return self.arms is not None and bool(self.arms.stable)
+
+
+def static(settings: Settings) -> Arms:
+    """Arms from the settings, for a laptop."""
+    canary = urls(settings.canary_urls)
+    return Arms(
+        rollout=settings.rollout_label,
+        release=f"{settings.version}-r0",
+        version=settings.version,
+        in_progress=bool(canary),
+        weight=settings.canary_weight,
+        stable=urls(settings.stable_urls),
+        canary=canary,
+    )
+
+
+def urls(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().rstrip("/") for part in text.split(",") if part.strip())

@@ -1,0 +1,94 @@
+"""What a client asks for: read, capped and understood before anything is counted or sent."""
+
+import hmac
+import json
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from app.arms import CANARY, STABLE
+from app.errors import Refusal
+from app.settings import Settings
+
+PASSED_ON = ("content-type", "accept")
+
+
+@dataclass(frozen=True)
+class Call:
+    """One generation to relay: `path` on the engine, `body` as JSON bytes for it."""
+
+    path: str
+    body: bytes
+    stream: bool
+    strip_usage: bool
+    user: str
+    source: str
+    arm: str | None  # a probe's wish
+    id: str
+
+
+async def read(request: Request, limit: int) -> dict[str, Any]:
+    """The body as a JSON object.
+
+    Raises:
+        Refusal: too large, no JSON, or no object.
+    """
+    size, parts = 0, []
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+        parts.append(part)
+    try:
+        document = json.loads(b"".join(parts))
+    except (ValueError, RecursionError):
+        raise Refusal(400, "invalid_json", "the body is not JSON: send an object with the request's fields") from None
+    if not isinstance(document, dict):
+        raise Refusal(400, "invalid_json", "the body is not a JSON object")
+    return document
+
+
+def understood(request: Request, document: dict[str, Any], settings: Settings, path: str) -> Call:
+    """The call that a document means; the engine is always asked for usage."""
+    stream = document.get("stream") is True
+    asked = document.get("stream_options")
+    asked_usage = isinstance(asked, dict) and bool(asked.get("include_usage"))
+    if stream:
+        options = asked if isinstance(asked, dict) else {}
+        document = {**document, "stream_options": {**options, "include_usage": True}}
+    source, arm = probe(request, settings)
+    user = request.headers.get("x-sluice-user") or document.get("user") or ""
+    return Call(
+        path=path,
+        body=json.dumps(document, ensure_ascii=False).encode(),
+        stream=stream,
+        strip_usage=stream and not asked_usage,
+        user=str(user)[:256],
+        source=source,
+        arm=arm,
+        id=identity(request),
+    )
+
+
+def identity(request: Request) -> str:
+    given = request.headers.get("x-request-id", "")
+    return given if 0 < len(given) <= 128 and given.isprintable() else uuid.uuid4().hex
+
+
+def probe(request: Request, settings: Settings) -> tuple[str, str | None]:
+    """Source and wished arm: only whoever shows the probe key has a wish.
+
+    Raises:
+        Refusal: a wrong key, or an arm that does not exist.
+    """
+    shown = request.headers.get("x-sluice-probe")
+    if shown is None:
+        return "user", None
+    if not settings.probe_key or not hmac.compare_digest(shown.encode(), settings.probe_key.encode()):
+        raise Refusal(401, "invalid_probe_key", "x-sluice-probe is not this gateway's probe key")
+    arm = request.headers.get("x-sluice-arm", STABLE)
+    if arm not in (STABLE, CANARY):
+        raise Refusal(400, "invalid_arm", "x-sluice-arm is neither stable nor canary")
+    return "probe", arm

@@ -1,0 +1,96 @@
+"""The arms as the cluster says them: one Rollout's weights, and the ready pods of both its templates."""
+
+import asyncio
+from typing import Any
+
+from app.arms import Arms, Board
+from app.kube import Access, Object, Watch
+from app.settings import Settings
+
+HASH = "rollouts-pod-template-hash"
+VERSION = "sluice.dev/version"
+REVISION = "rollout.argoproj.io/revision"
+
+
+class ClusterArms:
+    """Shows the board a new view whenever the Rollout or its pods change."""
+
+    def __init__(self, settings: Settings, board: Board) -> None:
+        self.settings, self.board = settings, board
+        self.rollout: Object | None = None
+        self.pods: dict[str, Object] = {}
+        self.stable_version = ""
+
+    async def run(self, access: Access) -> None:
+        """Until cancelled."""
+        namespace, name = self.settings.namespace, self.settings.rollout
+        rollouts = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts"
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        async with asyncio.TaskGroup() as watches:
+            only = {"fieldSelector": f"metadata.name={name}"}
+            watches.create_task(Watch(access, rollouts, only, self.rollout_changed).run())
+            watches.create_task(Watch(access, pods, {"labelSelector": HASH}, self.pods_changed).run())
+
+    def rollout_changed(self, found: dict[str, Object]) -> None:
+        self.rollout = found.get(self.settings.rollout)
+        self.show()
+
+    def pods_changed(self, found: dict[str, Object]) -> None:
+        self.pods = found
+        self.show()
+
+    def show(self) -> None:
+        """Show what is known; a Rollout whose controller has not seen its newest spec waits for it."""
+        if self.rollout is None:
+            return
+        meta, status = self.rollout["metadata"], self.rollout.get("status") or {}
+        if not status.get("currentPodHash") or (self.board.arms and not observed(meta, status)):
+            return
+        self.board.show(self.arms(meta, status))
+
+    def arms(self, meta: Object, status: Object) -> Arms:
+        stable, canary, weight = hashes(status)
+        in_progress = bool(canary) and not status.get("abort")
+        notes = meta.get("annotations") or {}
+        version = notes.get(VERSION, self.settings.version)
+        if not in_progress and not status.get("abort"):
+            self.stable_version = version
+        return Arms(
+            rollout=self.settings.rollout_label,
+            release=f"{version}-r{notes.get(REVISION, '0')}",
+            version=version if in_progress else self.stable_version or version,
+            in_progress=in_progress,
+            weight=weight if in_progress else 0,
+            stable=self.engines(stable),
+            canary=self.engines(canary) if in_progress else (),
+        )
+
+    def engines(self, template: str) -> tuple[str, ...]:
+        """Base URLs of the ready pods of a template, sorted."""
+        port = self.settings.engine_port
+        found = [pod for pod in self.pods.values() if pod["metadata"].get("labels", {}).get(HASH) == template]
+        return tuple(sorted(f"http://{pod['status']['podIP']}:{port}" for pod in found if ready(pod)))
+
+
+def observed(meta: Object, status: Object) -> bool:
+    return str(status.get("observedGeneration")) == str(meta.get("generation"))
+
+
+def hashes(status: Object) -> tuple[str, str, float]:
+    """Template hash of stable, of the canary ('' when there is none), and the canary's weight in percent."""
+    current, stable = status["currentPodHash"], status.get("stableRS") or status["currentPodHash"]
+    blue_green: Any = status.get("blueGreen") or {}
+    if active := blue_green.get("activeSelector"):
+        return active, (current if current != active else ""), 0.0
+    if current == stable:
+        return stable, "", 0.0
+    weights: Any = (status.get("canary") or {}).get("weights") or {}
+    return stable, current, float((weights.get("canary") or {}).get("weight") or 0)
+
+
+def ready(pod: Object) -> bool:
+    """Whether it takes requests: Ready, with an address, and not on its way out."""
+    status = pod.get("status") or {}
+    conditions = {one["type"]: one["status"] for one in status.get("conditions") or []}
+    leaving = pod["metadata"].get("deletionTimestamp")
+    return bool(status.get("podIP")) and conditions.get("Ready") == "True" and not leaving

@@ -1,0 +1,21 @@
+"""/metrics, in Prometheus' text format."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from app.gateway import Gateway
+from app.metrics import ARMS
+
+router = APIRouter()
+
+
+@router.get("/metrics")
+async def metrics(request: Request) -> Response:
+    gateway: Gateway = request.app.state.gateway
+    gateway.metrics.forget(time.time())
+    for arm in ARMS:
+        gateway.metrics.oldest.labels(arm).set(gateway.ledger.oldest(arm))
+        gateway.metrics.inflight.labels(arm)
+    return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
