@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools image gates environment
+.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ lab-status: ## What runs, where its logs are, how to reach it with kubectl
 tools: ## Install and build what the lab needs: once, cached outside the tree
 	@lab/install lab
 	$(PYTHON) -m lab tools
+
+bases: ## Build the images that a site would pull: Python and vLLM for the CPU, cached outside the tree
+	$(PYTHON) -m lab bases
 
 ##@ ship
 image: environment ## Build the images of this commit, push them, and print their digests

@@ -4,8 +4,9 @@ import argparse
 import json
 import sys
 
-from lab import cluster, tools
+from lab import builder, cluster, images, tools
 from lab.errors import LabError
+from release.errors import ReleaseError
 
 
 def say(line: str) -> None:
@@ -14,20 +15,23 @@ def say(line: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description="A one-node Kubernetes on this machine.")
-    parser.add_argument("action", choices=("tools", "up", "down", "status"))
+    parser.add_argument("action", choices=("tools", "bases", "up", "down", "status"))
     parser.add_argument("names", nargs="*", help="with tools: only these programs")
     arguments = parser.parse_args()
     action = arguments.action
     try:
         if action == "tools":
             tools.ensure(say, arguments.names)
+        elif action == "bases":
+            with builder.running() as client:
+                images.bases(client, say)
         elif action == "up":
             cluster.up(say)
         elif action == "down":
             cluster.down(say)
         else:
             say(json.dumps(cluster.status(), indent=2))
-    except LabError as error:
+    except (LabError, ReleaseError) as error:
         print(f"lab {action}: {error}", file=sys.stderr)  # noqa: T201
         return error.code
     return 0

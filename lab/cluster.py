@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from lab import addons, checks, images, node, observers, paths, pki, process, programs
+from lab import addons, aftermath, checks, images, node, observers, paths, pki, process, programs
 from lab.errors import LabError, Refused
 from lab.process import Program
 
@@ -40,6 +40,7 @@ def up(say: Say) -> None:
             say("clearing away what an earlier lab left")
             clear()
         checks.before_start()
+        aftermath.note()
         began = time.monotonic()
         try:
             start(say)

@@ -2,6 +2,9 @@
 
 import json
 import shutil
+import urllib.parse
+import urllib.request
+from typing import Any
 
 from lab import paths
 from lab.process import Program
@@ -73,7 +76,8 @@ def argo() -> dict[str, object]:
 def alertmanager() -> Program:
     folder = paths.STATE / "alertmanager"
     folder.mkdir(exist_ok=True)
-    shutil.copy(paths.ROOT / "monitoring/alertmanager.yaml", folder / "alertmanager.yaml")
+    routes = (paths.ROOT / "monitoring/alertmanager.yaml").read_text()
+    (folder / "alertmanager.yaml").write_text(routes.replace("/etc/alertmanager/", f"{folder}/"))
     (folder / "slack-url").write_text(f"{paths.SLACK}/services/alerts")
     return Program(
         "alertmanager",
@@ -86,3 +90,10 @@ def alertmanager() -> Program:
         ],
         answers(f"http://127.0.0.1:{paths.ALERTMANAGER_PORT}/-/ready"),
     )
+
+
+def prometheus_answer(query: str) -> list[dict[str, Any]]:
+    """The instant vector that a query gives now."""
+    url = f"{paths.PROMETHEUS}/api/v1/query?{urllib.parse.urlencode({'query': query})}"
+    with urllib.request.urlopen(url, timeout=5) as reply:  # noqa: S310 - a loopback address of the lab's own
+        return list(json.load(reply)["data"]["result"])

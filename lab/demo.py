@@ -1,0 +1,197 @@
+"""`make demo`: on a real cluster with a real vLLM, a good release is promoted and a bad one is stopped."""
+
+import json
+import shutil
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import httpx2
+
+from lab import builder, cluster, document, e2e, measures, paths, releases, tools
+from lab.document import Released
+from lab.errors import LabError, Refused
+from lab.load import Load
+from lab.play import SERVED_NAME
+from lab.programs import kubectl
+from lab.scenario import Fault, When
+from lab.stage import NAME, Images, Stage
+from lab.timeline import Timeline
+from release.deploy import gates_at
+from release.errors import ReleaseError
+from release.explain import explain, gathered
+from release.prometheus import Prometheus
+from release.report import Report, page
+from rollouts import gates
+
+OUT = paths.ROOT / "build/demo"
+PORT = 30080
+RATE = 12  # user requests per second: at 5 % a good share of a canary's evidence within a minute
+MAX_TOKENS = 12
+RELEASE_SECONDS = 600
+DISK_GIB = 30
+BAD = [Fault(when=When(source="user", step_at_least=5), share=0.5, do="http_500")]
+WHAT = f"""sluice demo: on this machine, as root, without a GPU
+  1  builds and starts a one-node Kubernetes with Argo Rollouts, Prometheus, Alertmanager and a registry
+  2  builds the images: the gateway, and vLLM for the CPU with a tiny model
+  3  installs v1.0.0, sends it {RATE} user requests per second until the end
+  4  releases v1.1.0, a model with other weights: it should be promoted
+  5  releases v1.2.0, which fails half of the users' requests from the 5 % step on: it should be stopped
+It takes up to 45 minutes the first time (tools and images are built and cached in {paths.CACHE}), about 10 after that,
+{DISK_GIB} GiB of disk the first time, and 14 GiB of memory."""
+
+
+class Clock:
+    """Where the time goes: one line per part, and all of them at the end."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[str, float]] = []
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        e2e.say(f"== {name}")
+        began = time.monotonic()
+        yield
+        self.parts.append((name, time.monotonic() - began))
+        e2e.say(f"   {name}: {self.parts[-1][1]:.0f} s")
+
+    def line(self) -> str:
+        return "where the time went: " + ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.parts)
+
+
+def main() -> int:
+    e2e.say(WHAT)
+    try:
+        return run()
+    except (LabError, ReleaseError) as error:
+        print(f"demo: {error}", file=sys.stderr)  # noqa: T201
+        return error.code
+
+
+def run() -> int:
+    room()
+    began, clock = time.time(), Clock()
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    with clock.part("tools"):
+        tools.ensure(e2e.say)
+    with clock.part("lab"):
+        cluster.up(e2e.say)
+    with clock.part("images"):
+        images = built()
+    stage = Stage("demo", PORT, OUT)
+    stage.remove()
+    done = released(stage, images, clock)
+    report = written(stage, done, began)
+    e2e.say(clock.line())
+    return told(report)
+
+
+def room() -> None:
+    """Raises Refused when the disk is too small for a first build."""
+    paths.CACHE.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(paths.CACHE).free / 2**30
+    if not (paths.CACHE / "registry").exists() and free < DISK_GIB:
+        raise Refused(f"{paths.CACHE} has {free:.0f} GiB free, the first demo needs {DISK_GIB}: set SLUICE_CACHE")
+
+
+def built() -> list[Images]:
+    """Three releases from three commits: as checked out, other weights, another start of the engine."""
+    with builder.running() as client:
+        yard = releases.Yard(client, lambda text: e2e.say(f"   {text}"))
+        first = releases.clone(paths.ROOT / "build/source")
+        images = [yard.real(first)]
+        second = releases.retrained(first, seed=2)
+        images.append(yard.real(second))
+        images.append(yard.real(releases.relaunched(second, "--max-num-seqs=32")))
+    return images
+
+
+def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]:
+    with clock.part("v1.0.0 installs"):
+        began = time.time()
+        stage.install(images[0])
+    load = Load(stage.url, RATE, OUT / "requests.jsonl", SERVED_NAME, MAX_TOKENS)
+    load.start()
+    try:
+        with Timeline(stage.cluster()) as timeline:
+            done = [Released("v1.0.0", began, time.time(), "promoted", timeline.wait_first())]
+            for version, image, faults in (("v1.1.0", images[1], []), ("v1.2.0", images[2], BAD)):
+                with clock.part(f"{version} is released"):
+                    done.append(one(stage, timeline, version, image, faults))
+            time.sleep(10)  # users go on after the verdict: what an abort breaks shows now
+    finally:
+        load.stop()
+    return done
+
+
+def one(stage: Stage, timeline: Timeline, version: str, image: Images, faults: list[Fault]) -> Released:
+    """Hand one release over and follow it to its verdict."""
+    began = time.time()
+    stage.write(version, image, faults)
+    watcher = stage.deploy(RELEASE_SECONDS)
+    seen = 0
+    while not timeline.ended(version) and time.time() - began < RELEASE_SECONDS:
+        for moment in timeline.news(version, seen, 5):
+            e2e.say(f"   {moment.at - began:4.0f} s  {version} at {moment.weight:3d} %  {moment.phase}")
+            seen += 1
+    verdict = timeline.wait_verdict(version, 1)
+    ended = time.time()
+    watcher.wait(60)
+    found = gathered(stage.cluster(), prometheus(), gates_at(gates.PATH))
+    return Released(version, began, ended, verdict, timeline.of(version), " ".join(explain(found)))
+
+
+def prometheus() -> Prometheus:
+    return Prometheus(paths.PROMETHEUS, httpx2.Client(timeout=10))
+
+
+def engine(stage: Stage) -> str:
+    """The engine's name and version, as it says them itself."""
+    found = kubectl(
+        *("get", "pods", "-n", stage.namespace, "-l", "app.kubernetes.io/component=engine"),
+        *("-o", "jsonpath={.items[0].status.podIP}"),
+    )
+    with urllib.request.urlopen(f"http://{found}:8000/version", timeout=5) as reply:
+        return f"vllm {json.load(reply)['version']}"
+
+
+def written(stage: Stage, done: list[Released], began: float) -> Report:
+    records = measures.read(OUT / "requests.jsonl")
+    fail_at, pass_at = document.thresholds()
+    report = Report(
+        commit=e2e.commit(),
+        started=datetime.fromtimestamp(began, UTC),
+        took_seconds=round(time.time() - began, 1),
+        engine=engine(stage),
+        releases=[release.judged(records) for release in done],
+        requests=document.requests(records),
+        slack=measures.slack(paths.SLACK_STORE, began),
+        timeline=document.timeline(done, records, began),
+        evidence=document.evidence(prometheus(), f"{stage.namespace}/{NAME}-engine", done, began),
+        fail_at=fail_at,
+        pass_at=pass_at,
+    )
+    (OUT / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    (OUT / "report.html").write_text(page(report), encoding="utf-8")
+    return report
+
+
+def told(report: Report) -> int:
+    """Say what came of it; 0 when the good ones were promoted and the bad one was stopped."""
+    for one in report.releases:
+        detected = f", {one.detect_seconds:.0f} s after its first bad request" if one.detect_seconds else ""
+        e2e.say(f"{one.version}: {one.verdict} at {one.max_weight} %{detected} ({one.seconds:.0f} s)")
+    seen = report.requests
+    e2e.say(f"users: {seen.total} requests, {seen.failed} failed, {seen.failed_stable} of them on stable")
+    e2e.say(f"report: {OUT}/report.html")
+    e2e.say("the lab still runs: `make lab-status` says how to reach it, `make lab-down` ends it")
+    verdicts = [one.verdict for one in report.releases]
+    return 0 if verdicts == ["promoted", "promoted", "aborted"] and not seen.failed_stable else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

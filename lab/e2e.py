@@ -1,0 +1,109 @@
+"""`python -m lab.e2e DIR`: play every scenario of a folder on the lab and write build/e2e/report.json."""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lab import aftermath, builder, cluster, paths, releases, scenario
+from lab.errors import LabError
+from lab.play import Outcome, Play
+from lab.scenario import Scenario
+from lab.stage import Images, Stage
+from release.errors import ReleaseError
+
+OUT = paths.ROOT / "build/e2e"
+FIRST_PORT = 30100
+Pair = tuple[Images, Images]
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201 - progress is this command's output
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m lab.e2e", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--all", action="store_true", help="also the long scenarios")
+    parser.add_argument("--keep", action="store_true", help="leave namespaces and the lab as they are at the end")
+    asked = parser.parse_args()
+    try:
+        chosen = [one for one in scenario.load(asked.folder) if asked.all or not one.long]
+        return run(chosen, asked.keep)
+    except (LabError, ReleaseError) as error:
+        print(f"e2e: {error}", file=sys.stderr)  # noqa: T201
+        return error.code
+
+
+def run(chosen: list[Scenario], keep: bool) -> int:
+    report: dict[str, Any] = {"commit": commit(), "started": datetime.now(UTC).isoformat(), "scenarios": []}
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir(parents=True)
+    say(f"{len(chosen)} scenarios, records under {OUT}")
+    pairs = built({one.tier for one in chosen})
+    for number, one in enumerate(chosen):
+        say(f"[{number + 1}/{len(chosen)}] {one.name} ({one.tier}): {one.says}")
+        row = played(one, pairs[one.tier], FIRST_PORT + number, keep)
+        report["scenarios"].append(row)
+        say(line(row))
+        write(report)
+    if not keep:
+        say("[lab-down] ends every process and takes back every mount, interface and rule")
+        report["scenarios"].append(aftermath.row(lambda: cluster.down(say)))
+        say(line(report["scenarios"][-1]))
+    write(report)
+    return summed(report["scenarios"])
+
+
+def built(tiers: set[str]) -> dict[str, Pair]:
+    """The two releases of each tier: the first as it is checked out, the second with the model's weights changed."""
+    with builder.running() as client:
+        yard = releases.Yard(client, lambda text: say(f"  {text}"))
+        source = releases.clone(paths.ROOT / "build/source")
+        first = {tier: getattr(yard, tier)(source) for tier in sorted(tiers)}
+        after = releases.retrained(source, seed=2)
+        return {tier: (old, getattr(yard, tier)(after)) for tier, old in first.items()}
+
+
+def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:
+    """The scenario's row of the report; one that broke down is a failed one, with the reason."""
+    stage = Stage(one.name, port, OUT / one.name, {"strategy": one.strategy, **one.values})
+    try:
+        return Play(one, stage, *pair, say).run().row()
+    except (LabError, ReleaseError, TimeoutError, subprocess.TimeoutExpired, OSError) as error:
+        return Outcome(one, faults=[str(error)]).row()
+    finally:
+        if not keep:
+            stage.remove()
+
+
+def line(row: dict[str, Any]) -> str:
+    took = f"detected in {row['detect_seconds']:.0f} s, " if row.get("detect_seconds") is not None else ""
+    failed = f"{row['failed_stable']} failed on stable, " if row.get("failed_stable") is not None else ""
+    text = f"  {'ok    ' if row['ok'] else 'FAILED'} {row['verdict']}, {took}{failed}{row['seconds']:.0f} s"
+    return "\n".join([text, *(f"         {fault}" for fault in row["faults"])])
+
+
+def write(report: dict[str, Any]) -> None:
+    (OUT / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def summed(rows: list[dict[str, Any]]) -> int:
+    failed = sum(not row["ok"] for row in rows)
+    say(f"{len(rows) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+def commit() -> str:
+    """The commit that is checked out, `-dirty` when files differ from it."""
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)  # noqa: S607
+    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=paths.ROOT, check=False).returncode  # noqa: S607
+    return head.stdout.strip() + ("-dirty" if dirty else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""User traffic in the background of a scenario: a thread with an event loop of its own."""
+
+import asyncio
+import contextlib
+import threading
+from pathlib import Path
+
+from lab.traffic import Summary, Traffic
+
+LONGEST_SECONDS = 1800  # whoever forgets to stop it, it ends
+
+
+class Load:
+    """Open-loop user requests from `start` to `stop`."""
+
+    def __init__(self, url: str, rate: float, out: Path, model: str, max_tokens: int) -> None:
+        self.settings = (url, rate, out, model, max_tokens)
+        self.loop = asyncio.new_event_loop()
+        self.stopping = asyncio.Event()
+        self.summary: Summary | None = None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def stop(self) -> Summary:
+        """Send no more, wait for what is under way, and sum up."""
+        self.loop.call_soon_threadsafe(self.stopping.set)
+        self.thread.join()
+        if self.summary is None:
+            raise RuntimeError("user traffic ended in an error: its traceback stands above")
+        return self.summary
+
+    def run(self) -> None:
+        self.summary = self.loop.run_until_complete(self.drive())
+
+    async def drive(self) -> Summary:
+        url, rate, out, model, max_tokens = self.settings
+        traffic = Traffic(url, rate, out=out, model=model, max_tokens=max_tokens)
+        await traffic.start()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.stopping.wait(), LONGEST_SECONDS)
+        return await traffic.stop()

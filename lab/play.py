@@ -1,0 +1,161 @@
+"""Play one scenario: install, send users, release, break what it says, and compare with what it expects."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from lab import actions, measures, paths, weights
+from lab.load import Load
+from lab.scenario import Scenario
+from lab.stage import Images, Stage
+from lab.timeline import Moment, Timeline
+from model import pin
+
+Say = Callable[[str], None]
+VERSION = "v1.1.0"
+SERVED_NAME = pin.load(paths.ROOT / "model/model.yaml").served_name
+SETTLE_SECONDS = 5  # users go on for a while after the verdict: what an abort breaks shows now
+ALERT_SECONDS = 45
+MAX_TOKENS = {"fake": 16, "real": 12}
+
+
+@dataclass
+class Outcome:
+    """What came of a scenario; `faults` says in words where it differs from what was expected."""
+
+    scenario: Scenario
+    verdict: str = "not run"
+    max_weight: int = 0
+    detect_seconds: float | None = None
+    alert: str | None = None
+    noticed: measures.Noticed | None = None
+    exit_code: int | None = None
+    seconds: float = 0.0
+    moments: list[Moment] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.verdict != "not run" and not self.faults
+
+    def row(self) -> dict[str, Any]:
+        """One entry of `report.json`."""
+        wanted = self.scenario.expected
+        return {
+            "name": self.scenario.name,
+            "tier": self.scenario.tier,
+            "expected": wanted.verdict,
+            "verdict": self.verdict,
+            "ok": self.ok,
+            "max_weight": self.max_weight,
+            "detect_seconds": self.detect_seconds,
+            "limit_seconds": wanted.detect_seconds,
+            "alert": self.alert,
+            "failed_stable": self.noticed.failed_stable if self.noticed else None,
+            "requests": asdict(self.noticed) if self.noticed else None,
+            "seconds": round(self.seconds, 1),
+            "faults": self.faults,
+            "timeline": [asdict(moment) for moment in self.moments],
+        }
+
+
+class Play:
+    """One run of one scenario on a stage of its own."""
+
+    def __init__(self, scenario: Scenario, stage: Stage, old: Images, new: Images, say: Say) -> None:
+        self.scenario, self.stage, self.old, self.new, self.say = scenario, stage, old, new, say
+        self.result = Outcome(scenario)
+        self.samples: list[weights.Sample] = []
+        self.records = stage.folder / "requests.jsonl"
+
+    def run(self) -> Outcome:
+        began = time.time()
+        self.stage.folder.mkdir(parents=True, exist_ok=True)
+        self.records.unlink(missing_ok=True)
+        self.stage.install(self.old)
+        self.say(f"  v1.0.0 installed after {time.time() - began:.0f} s")
+        load = Load(self.stage.url, self.scenario.rate, self.records, SERVED_NAME, MAX_TOKENS[self.scenario.tier])
+        load.start()
+        try:
+            self.release()
+            time.sleep(SETTLE_SECONDS)
+        finally:
+            load.stop()
+        self.measure(began)
+        self.result.seconds = time.time() - began
+        return self.result
+
+    def release(self) -> None:
+        """Deploy the second version and see it through to its verdict."""
+        wait = self.scenario.timeout
+        before = [action for action in self.scenario.actions if action.do == "hide-metrics"]
+        for action in before:
+            actions.do(action, self.stage)
+        self.stage.write(VERSION, self.new, self.scenario.faults)
+        with Timeline(self.stage.cluster()) as timeline:
+            watcher = self.stage.deploy(wait)
+            for action in self.scenario.actions:
+                if action in before or not timeline.wait_weight(VERSION, action.at_weight, wait):
+                    continue
+                self.sample(timeline, action.at_weight)
+                self.say(f"  {action.do} at {action.at_weight} %")
+                if action.do == "kill-watcher":
+                    watcher = actions.kill_watcher(watcher, self.stage, wait)
+                else:
+                    actions.do(action, self.stage)
+            self.result.verdict = timeline.wait_verdict(VERSION, wait)
+            self.result.exit_code = watcher.wait(60)
+            self.result.moments = timeline.of(VERSION)
+            if "weights-exact" in self.scenario.checks:
+                self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
+        self.result.max_weight = max((moment.weight for moment in self.result.moments), default=0)
+
+    def sample(self, timeline: Timeline, until: int) -> None:
+        """Ask 10 000 users at every canary weight up to `until`."""
+        if "weights-exact" not in self.scenario.checks:
+            return
+        for weight in (1, 5, 25):
+            if weight <= until and timeline.wait_weight(VERSION, weight, self.scenario.timeout):
+                self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, weight))
+
+    def measure(self, began: float) -> None:
+        wanted, result = self.scenario.expected, self.result
+        records = measures.read(self.records)
+        result.noticed = measures.noticed(records)
+        result.detect_seconds = measures.detect_seconds(records, result.moments)
+        if wanted.alert:
+            result.alert = self.alert(wanted.alert, began)
+        result.faults = [*self.differences(), *weights.faults(self.samples)]
+
+    def alert(self, text: str, since: float) -> str | None:
+        """The expected text, once it has reached Slack."""
+        deadline = time.time() + ALERT_SECONDS
+        while time.time() < deadline:
+            ours = [one for one in measures.slack(paths.SLACK_STORE, since) if self.stage.namespace in one]
+            if any(text in one for one in ours):
+                return text
+            time.sleep(0.5)
+        return None
+
+    def differences(self) -> list[str]:
+        """Where this run is not what the scenario expects."""
+        wanted, seen, found = self.scenario.expected, self.result, []
+        if seen.verdict != wanted.verdict:
+            found.append(f"verdict {seen.verdict}, expected {wanted.verdict}")
+        if seen.max_weight > wanted.max_weight:
+            found.append(f"the canary got {seen.max_weight} %, expected at most {wanted.max_weight} %")
+        if seen.exit_code != EXIT_CODES[wanted.verdict]:
+            found.append(f"sluice ended with {seen.exit_code}, expected {EXIT_CODES[wanted.verdict]}")
+        if seen.noticed and seen.noticed.failed_stable > wanted.failed_stable:
+            found.append(
+                f"stable failed {seen.noticed.failed_stable} requests, at most {wanted.failed_stable} expected"
+            )
+        if wanted.detect_seconds and (seen.detect_seconds is None or seen.detect_seconds > wanted.detect_seconds):
+            found.append(f"stopped {seen.detect_seconds} s after the first bad one, limit {wanted.detect_seconds} s")
+        if wanted.alert and not seen.alert:
+            found.append(f"nothing with {wanted.alert!r} reached Slack within {ALERT_SECONDS} s")
+        return found
+
+
+EXIT_CODES = {"promoted": 0, "aborted": 3}

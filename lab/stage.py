@@ -1,0 +1,130 @@
+"""One namespace of the lab with one workload in it: its environment folder, its releases, its traces."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from lab import paths
+from lab.errors import NotReady
+from lab.programs import kubectl
+from lab.scenario import Fault
+from release.cluster import Cluster, connect
+from rollouts import gates
+
+NAME = "llm"
+LAB_VALUES = paths.ROOT / "environments/lab/values.yaml"
+FAULT_PORT = 8001
+
+
+@dataclass(frozen=True)
+class Images:
+    """Digest references of what a release runs, and of the lab's own image."""
+
+    gateway: str
+    engine: str
+    lab: str
+    model: dict[str, str]  # id, revision, sha256
+
+
+@dataclass
+class Stage:
+    namespace: str
+    port: int  # the gateway's NodePort on 127.0.0.1
+    folder: Path  # the run's records and the environment folder
+    values: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "environment"
+
+    def cluster(self) -> Cluster:
+        os.environ["KUBECONFIG"] = str(paths.KUBECONFIG)
+        return connect(self.namespace, NAME)
+
+    def write(self, version: str, images: Images, faults: list[Fault]) -> None:
+        """Write the environment folder of one release; the fault proxy stands before every release's engine."""
+        self.environment.mkdir(parents=True, exist_ok=True)
+        values = merged(YAML(typ="safe", pure=True).load(LAB_VALUES.read_text()), self.overlay(version, images, faults))
+        dump(self.environment / "values.yaml", merged(values, self.values))
+        release = {
+            "version": version,
+            "images": {"gateway": images.gateway, "engine": images.engine},
+            "model": images.model,
+            "gates": hashlib.sha256(gates.PATH.read_bytes()).hexdigest(),
+        }
+        dump(self.environment / "release.yaml", {"release": release})
+
+    def overlay(self, version: str, images: Images, faults: list[Fault]) -> dict[str, Any]:
+        plan = json.dumps([fault.document() for fault in faults])
+        proxy = {
+            "name": "fault",
+            "image": images.lab,
+            "command": ["python3", "-m", "lab.fault"],
+            "env": [{"name": "SLUICE_FAULTS", "value": plan}, {"name": "SLUICE_FAULT_PORT", "value": str(FAULT_PORT)}],
+            "readinessProbe": {"tcpSocket": {"port": FAULT_PORT}, "periodSeconds": 1},
+        }
+        return {
+            "gateway": {"nodePort": self.port},
+            "engine": {
+                "trafficPort": FAULT_PORT,
+                "sidecars": [proxy],
+                "env": [{"name": "SLUICE_BUILD", "value": version}],
+            },
+            "rollouts": {"prometheus": paths.PROMETHEUS},
+        }
+
+    def sluice(self, *arguments: str) -> "subprocess.Popen[bytes]":
+        """Start a command of `sluice` on this stage, its output going to a log beside the records."""
+        log = (self.folder / "sluice.log").open("a")
+        return subprocess.Popen(  # noqa: S603 - our own command line
+            [Path(sys.executable).parent / "sluice", *arguments, "--namespace", self.namespace, "--name", NAME],
+            stdout=log,
+            stderr=log,
+            cwd=paths.ROOT,
+            env={**os.environ, "KUBECONFIG": str(paths.KUBECONFIG)},
+        )
+
+    def deploy(self, timeout: float) -> "subprocess.Popen[bytes]":
+        return self.sluice("deploy", str(self.environment), "--timeout", str(int(timeout)))
+
+    def install(self, images: Images, timeout: float = 180) -> None:
+        """The first release, which Argo promotes unjudged.
+
+        Raises:
+            NotReady: it did not come up; names the log.
+        """
+        self.write("v1.0.0", images, [])
+        code = self.deploy(timeout).wait(timeout + 30)
+        if code:
+            raise NotReady(f"{self.namespace}: v1.0.0 did not come up (exit {code}): see {self.folder}/sluice.log")
+
+    def remove(self) -> None:
+        """Delete the namespace and wait until its pods are gone."""
+        kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=60s", check=False)
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Values laid over values, as Helm does it: mappings are merged, everything else is replaced."""
+    result = dict(base)
+    for key, value in over.items():
+        old = result.get(key)
+        result[key] = merged(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return result
+
+
+def dump(file: Path, document: dict[str, Any]) -> None:
+    yaml = YAML()
+    yaml.default_flow_style = False
+    with file.open("w", encoding="utf-8") as output:
+        yaml.dump(document, output)
