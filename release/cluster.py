@@ -1,0 +1,195 @@
+"""The cluster: a release's Rollout and AnalysisRuns, read and, for an abort, patched."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+from lightkube import ApiError, Client, ConfigError
+from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.types import PatchType
+
+from release.errors import NotInstalled, Unreachable
+
+Rollout = create_namespaced_resource("argoproj.io", "v1alpha1", "Rollout", "rollouts")
+AnalysisRun = create_namespaced_resource("argoproj.io", "v1alpha1", "AnalysisRun", "analysisruns")
+VERSION = "sluice.dev/version"
+REASON = "sluice.dev/abort-reason"
+ABORTED = "sluice.dev/aborted-release"  # Helm keeps annotations it does not know: a reason is for one release only
+REVISION = "rollout.argoproj.io/revision"
+HASH = "rollouts-pod-template-hash"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One AnalysisRun: which step it judges and what it found."""
+
+    name: str
+    kind: str  # Step or Background
+    step: int | None
+    phase: str
+    message: str
+    metrics: dict[str, str] = field(default_factory=dict)  # metric name -> phase
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> "Run":
+        labels = found["metadata"].get("labels") or {}
+        status = found.get("status") or {}
+        index = labels.get("step-index")
+        return cls(
+            found["metadata"]["name"],
+            labels.get("rollout-type", ""),
+            int(index) if index is not None else None,
+            status.get("phase", "Pending"),
+            status.get("message", ""),
+            {one["name"]: one.get("phase", "") for one in status.get("metricResults") or []},
+        )
+
+
+@dataclass(frozen=True)
+class State:
+    """What the Rollout says of itself, in our words."""
+
+    rollout: str
+    version: str
+    revision: str
+    images: tuple[str, ...]
+    phase: str
+    message: str
+    abort: bool
+    observed: bool  # the controller has seen this very spec
+    current: str
+    stable: str
+    weight: int
+    step: int
+    steps: int
+    updated: int  # pods of the current template
+    reason: str
+
+    @classmethod
+    def of(cls, found: dict[str, Any]) -> "State":
+        meta, spec, status = found["metadata"], found.get("spec") or {}, found.get("status") or {}
+        notes = meta.get("annotations") or {}
+        pods = ((spec.get("template") or {}).get("spec") or {}).get("containers") or []
+        steps = ((spec.get("strategy") or {}).get("canary") or {}).get("steps") or []
+        return cls(
+            rollout=f"{meta['namespace']}/{meta['name']}",
+            version=notes.get(VERSION, "unknown"),
+            revision=notes.get(REVISION, "0"),
+            images=tuple(pod["image"] for pod in pods if "image" in pod),
+            phase=status.get("phase", ""),
+            message=status.get("message", ""),
+            abort=bool(status.get("abort")),
+            observed=status.get("observedGeneration") == str(meta.get("generation")),
+            current=status.get("currentPodHash", ""),
+            stable=status.get("stableRS", ""),
+            weight=weight_of(status),
+            step=int(status.get("currentStepIndex") or 0),
+            steps=len(steps),
+            updated=int(status.get("updatedReplicas") or 0),
+            reason=notes.get(REASON, "") if notes.get(ABORTED) == label(notes) else "",
+        )
+
+    @property
+    def release(self) -> str:
+        """The metric label of this attempt, like `v1.2.0-r3`."""
+        return label({VERSION: self.version, REVISION: self.revision})
+
+    @property
+    def in_progress(self) -> bool:
+        """Between the hand-over and the verdict; a first install has no stable to be judged against."""
+        return bool(self.stable) and not self.abort and (not self.observed or self.current != self.stable)
+
+    def verdict(self, image: str | None = None) -> str:
+        """promoted, aborted or waiting; with `image`, promoted only if that image is what runs."""
+        if not self.observed:
+            return "waiting"
+        if self.abort:
+            return "aborted"
+        settled = self.phase == "Healthy" and bool(self.stable) and self.stable == self.current
+        return "promoted" if settled and (image is None or image in self.images) else "waiting"
+
+
+def label(notes: dict[str, str]) -> str:
+    return f"{notes.get(VERSION, 'unknown')}-r{notes.get(REVISION, '0')}"
+
+
+def weight_of(status: dict[str, Any]) -> int:
+    """Percent of traffic on the newest template."""
+    weights = (status.get("canary") or {}).get("weights") or {}
+    current, stable = status.get("currentPodHash"), status.get("stableRS")
+    if current and current == stable:
+        return 100
+    active = (status.get("blueGreen") or {}).get("activeSelector")
+    if active is not None:
+        return 100 if active == current else 0
+    return int((weights.get("canary") or {}).get("weight") or 0)
+
+
+class Cluster:
+    """One release's objects in one namespace."""
+
+    def __init__(self, client: Client, namespace: str, name: str) -> None:
+        self.client, self.namespace, self.name = client, namespace, f"{name}-engine"
+
+    def state(self) -> State:
+        """The Rollout now; raises NotInstalled or Unreachable."""
+        with answers():
+            try:
+                return State.of(plain(self.client.get(Rollout, self.name, namespace=self.namespace)))
+            except ApiError as error:
+                if error.status.code != 404:
+                    raise
+        raise NotInstalled(f"{self.namespace}/{self.name}: no such Rollout; install it with `sluice deploy`")
+
+    def find(self) -> State | None:
+        """The Rollout now, or None before the first install."""
+        try:
+            return self.state()
+        except NotInstalled:
+            return None
+
+    def runs(self, template: str) -> list[Run]:
+        """The AnalysisRuns of a pod template, oldest first; by label, for the Rollout's own pointer goes at once."""
+        with answers():
+            found = self.client.list(AnalysisRun, namespace=self.namespace, labels={HASH: template})
+            documents = [plain(one) for one in found]
+        return [Run.of(one) for one in sorted(documents, key=lambda one: str(one["metadata"].get("creationTimestamp")))]
+
+    def abort(self, release: str, reason: str) -> None:
+        """Put all traffic back on stable; the reason is written first, so that whoever hears of the abort finds it."""
+        note = {"metadata": {"annotations": {ABORTED: release, REASON: reason}}}
+        with answers():
+            self.client.patch(Rollout, self.name, note, namespace=self.namespace, patch_type=PatchType.MERGE)
+            self.client.patch(
+                Rollout.Status,
+                self.name,
+                {"status": {"abort": True}},
+                namespace=self.namespace,
+                patch_type=PatchType.MERGE,
+            )
+
+
+def plain(found: GenericNamespacedResource) -> dict[str, Any]:
+    return dict(found.to_dict())  # type: ignore[no-untyped-call]  # lightkube left this one out
+
+
+def connect(namespace: str, name: str) -> Cluster:
+    """The cluster that KUBECONFIG names; raises Unreachable when that file is missing or broken."""
+    with answers():
+        return Cluster(Client(timeout=httpx2.Timeout(10)), namespace, name)
+
+
+@contextmanager
+def answers() -> Iterator[None]:
+    """Say in one line that the cluster did not answer, or what it answered."""
+    try:
+        yield
+    except ConfigError as error:
+        raise Unreachable(f"KUBECONFIG: {error}; point it at a cluster") from error
+    except ApiError as error:
+        raise Unreachable(f"cluster: {error.status.message or error}; check your rights") from error
+    except (httpx2.HTTPError, OSError, ValueError) as error:
+        reason = " ".join(str(error or type(error).__name__).split())
+        raise Unreachable(f"cluster does not answer ({reason}); check KUBECONFIG and that the cluster runs") from error

@@ -1,0 +1,90 @@
+"""Hand a release over: check everything first, show what changes, then let Helm upgrade without waiting."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from release import registry
+from release.abort import supersede
+from release.cluster import Cluster, State
+from release.difference import difference, short
+from release.environment import Environment
+from release.errors import InProgress, Refused
+from release.helm import Helm, Manifest, run
+from rollouts.gates import Gates, GatesError, load
+
+
+@dataclass
+class Deploy:
+    environment: Environment
+    cluster: Cluster
+    helm: Helm
+    gates: Path
+    say: Callable[[str], None]
+
+    def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
+        """Make every check that changes nothing; returns the new manifests and the deployed ones."""
+        release = self.environment.release
+        check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
+        new = run(self.helm.rendered(self.environment.values, self.environment.document))
+        with httpx2.Client(timeout=10, follow_redirects=True) as client:
+            for image in (release.images.gateway, release.images.engine):
+                registry.require(image, client)
+        self.say("checked: gates, values, images")
+        self.cluster.find()  # says in one line when the cluster is away; Helm's own words for it are long
+        return new, run(self.helm.deployed())
+
+    def hand_over(self, replace: bool) -> bool:
+        """Upgrade and return True, or False when this very release already runs; raises Refused before any change."""
+        new, deployed = self.prepared()
+        state, lines = self.cluster.find(), difference(deployed or [], new)
+        if deployed is not None and state is not None:
+            self.refuse_again(state, template(deployed) == template(new))
+            if not lines and state.verdict(self.environment.release.images.engine) == "promoted":
+                return False
+        if state is not None and state.in_progress:
+            self.make_way(state, replace)
+        for line in short(lines):
+            self.say(line)
+        run(self.helm.upgrade(self.environment.values, self.environment.document))
+        return True
+
+    def refuse_again(self, state: State, same: bool) -> None:
+        """Raise Refused for a release that was stopped: Argo would not try the same pods again."""
+        if state.abort and same and state.version == self.environment.release.version:
+            why = state.reason or state.message
+            raise Refused(f"{state.version} was stopped here ({why}); deploy another version, or correct and rename it")
+
+    def make_way(self, state: State, replace: bool) -> None:
+        if not replace:
+            raise InProgress(
+                f"{state.rollout}: {state.version} is being judged at {state.weight} %; "
+                "wait (`sluice watch`), or abort it first with --supersede"
+            )
+        self.say(f"aborting {state.version} first")
+        supersede(self.cluster, self.environment.release.version)
+
+
+def template(manifests: list[Manifest]) -> Any:
+    """The engine's pod template, which is what a canary is made of."""
+    return next((one["spec"].get("template") for one in manifests if one["kind"] == "Rollout"), None)
+
+
+def gates_at(path: Path) -> Gates:
+    """The thresholds; raises Refused with the loader's one line."""
+    try:
+        return load(path)
+    except GatesError as error:
+        raise Refused(str(error)) from error
+
+
+def check_gates(path: Path, wanted: str, source: Path) -> None:
+    """Raise Refused unless the gates are valid and are those that this release says it is judged by."""
+    gates_at(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != wanted.removeprefix("sha256:"):
+        raise Refused(f"{source}: release.gates is {wanted[:19]}…, but {path} is {found[:12]}…; write the latter there")

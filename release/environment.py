@@ -1,0 +1,128 @@
+"""An environment: the folder that says what should run (`release.yaml`) and how (`values.yaml`)."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from release.errors import Refused
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENTS = ROOT / "environments"
+NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+
+Image = Annotated[str, Field(pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$")]
+Hash = Annotated[str, Field(pattern=r"^(sha256:)?[0-9a-f]{64}$")]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(Strict):
+    gateway: Image
+    engine: Image
+
+
+class Model(Strict):
+    id: str
+    revision: str
+    sha256: Hash
+
+
+class Release(Strict):
+    """All that makes a release; it rolls forward and back as one."""
+
+    version: Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+[-.0-9A-Za-z]*$")]
+    images: Images
+    model: Model
+    gates: Hash
+
+
+@dataclass(frozen=True)
+class Environment:
+    folder: Path
+    release: Release
+    values: dict[str, Any]
+    document: dict[str, Any]
+
+    @property
+    def prometheus(self) -> str:
+        return prometheus_of(self.values)
+
+
+def folder_of(name: str) -> Path:
+    """`environments/<name>/`, or any folder given by its path."""
+    path = Path(name)
+    if path.is_dir():
+        return path.resolve()
+    if (ENVIRONMENTS / name).is_dir():
+        return ENVIRONMENTS / name
+    known = ", ".join(sorted(p.name for p in ENVIRONMENTS.glob("*/"))) or "none"
+    raise Refused(f"{name}: no such environment; give a folder or one of: {known}")
+
+
+def namespace_of(folder: Path) -> str:
+    """The folder's name, which must be one that Kubernetes takes."""
+    if not NAMESPACE.fullmatch(folder.name):
+        raise Refused(f"{folder}: its name is no Kubernetes namespace; name one with --namespace")
+    return folder.name
+
+
+def prometheus_of(values: dict[str, Any]) -> str:
+    rollouts = values.get("rollouts")
+    return str(rollouts.get("prometheus") or "") if isinstance(rollouts, dict) else ""
+
+
+def load(folder: Path) -> Environment:
+    """Read and check both files; raises Refused naming the file, the key and the fix."""
+    values = mapping(folder / "values.yaml")
+    if "release" in values:
+        raise Refused(f"{folder / 'values.yaml'}: `release` belongs to release.yaml; move it there")
+    path = folder / "release.yaml"
+    document = mapping(path)
+    if set(document) != {"release"}:
+        raise Refused(f"{path}: wants the one top-level key `release`, has {sorted(document) or 'none'}")
+    try:
+        release = Release.model_validate(document["release"])
+    except ValidationError as error:
+        raise Refused(f"{path}: {first_line(error, 'release')}") from error
+    return Environment(folder, release, values, document)
+
+
+def mapping(path: Path) -> dict[str, Any]:
+    """The YAML mapping in a file; raises Refused when it is missing or is something else."""
+    try:
+        found = YAML(typ="safe", pure=True).load(path.read_text())
+    except OSError as error:
+        raise Refused(f"{path}: cannot be read ({error.strerror}); every environment needs it") from error
+    except YAMLError as error:
+        raise Refused(f"{path}: is not YAML: {' '.join(str(error).split())[:200]}") from error
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise Refused(f"{path}: must be a mapping of keys to values")
+    return found
+
+
+def first_line(error: ValidationError, root: str) -> str:
+    """The first thing that pydantic found wrong, as `key: what; fix`."""
+    wrong = error.errors()[0]
+    key = ".".join(str(part) for part in (root, *wrong["loc"]))
+    if wrong["type"] == "missing":
+        return f"`{key}` is missing; add it"
+    if wrong["type"] == "extra_forbidden":
+        return f"`{key}` is not a key of a release; remove it"
+    if wrong["type"] == "string_pattern_mismatch":
+        return f"`{key}` is {wrong['input']!r}; write it like {example(wrong['loc'])}"
+    return f"`{key}`: {wrong['msg']}"
+
+
+def example(location: tuple[int | str, ...]) -> str:
+    if "images" in location:
+        return "registry/repository@sha256:<64 hex digits> (a digest, never a tag)"
+    return "v1.2.0" if location[-1] == "version" else "sha256:<64 hex digits>"

@@ -1,0 +1,48 @@
+"""What `sluice` refuses or fails at, each in one line that says what to do next, each with its own exit code.
+
+ReleaseError          1   something nobody foresaw
+├── Aborted           3   the release was stopped; all traffic is on stable
+├── TimedOut          4   no verdict within --timeout; the cluster goes on deciding by itself
+├── Refused           5   a check failed before anything was changed
+│   └── InProgress    5   another release is being judged
+├── Unreachable       6   the cluster did not answer; nothing was changed by this command
+├── NotInstalled      7   there is no such release in the namespace
+└── UpgradeFailed     8   Helm stopped in the middle of its upgrade
+
+0 is promoted (or, for a command that judges nothing, done); 2 is a wrong option; 9 is an image
+that could not be built or pushed (build.py); 130 is Ctrl-C.
+"""
+
+PROMOTED = 0
+
+
+class ReleaseError(Exception):
+    code = 1
+
+
+class Aborted(ReleaseError):
+    code = 3
+
+
+class TimedOut(ReleaseError):
+    code = 4
+
+
+class Refused(ReleaseError):
+    code = 5
+
+
+class InProgress(Refused):
+    pass
+
+
+class Unreachable(ReleaseError):
+    code = 6
+
+
+class NotInstalled(ReleaseError):
+    code = 7
+
+
+class UpgradeFailed(ReleaseError):
+    code = 8

@@ -1,0 +1,159 @@
+"""Why a release was promoted or stopped, in sentences: e-values are right, but unreadable at three in the morning."""
+
+from dataclasses import dataclass
+
+from release.cluster import Cluster, Run, State
+from release.prometheus import FAIL, PASS, Evidence, Prometheus, order
+from release.watch import figures, progress
+from rollouts.gates import Gates
+
+PAST = "6h"  # the gates' series end a minute after the release; Prometheus still knows them
+
+
+@dataclass(frozen=True)
+class Case:
+    """Everything that an explanation is made from."""
+
+    state: State
+    runs: tuple[Run, ...]
+    evidence: tuple[Evidence, ...]
+    silent: str
+    gates: Gates
+
+
+def gathered(cluster: Cluster, prometheus: Prometheus | None, gates: Gates) -> Case:
+    state = cluster.state()
+    evidence, silent = figures(prometheus, state, PAST)
+    return Case(state, tuple(cluster.runs(state.current)), evidence, silent, gates)
+
+
+def explain(case: Case) -> list[str]:
+    """Sentences, the most important one first."""
+    verdict = case.state.verdict()
+    if verdict == "promoted":
+        told = promoted(case)
+    elif verdict == "aborted":
+        told = stopped(case)
+    else:
+        told = waiting(case)
+    return told + ([f"There are no figures: {case.silent}."] if case.silent else [])
+
+
+def promoted(case: Case) -> list[str]:
+    name = case.state.release
+    passes = [one for one in case.evidence if one.verdict == PASS]
+    steps = [run for run in case.runs if run.kind == "Step"]
+    if not steps and not passes:
+        return [f"{name} was promoted without steps: it was a first install, or a way back to a version known before."]
+    told = [f"{name} was promoted: every gate passed at every step."]
+    told += [passed(one, case.gates) for one in passes]
+    return told + quiet(case)
+
+
+def stopped(case: Case) -> list[str]:
+    state = case.state
+    if state.reason:
+        return [f"{state.release} was stopped by hand, {state.reason}. All traffic is on stable."]
+    fails = [one for one in case.evidence if one.verdict == FAIL]
+    told = [f"{state.release} was stopped; all traffic is on stable."]
+    told += [failed(one, case.gates) for one in fails]
+    if not fails:
+        told += limits(case)
+    told += [f"AnalysisRun {run.name} ({where(run)}): {run.message or run.phase}." for run in broken(case.runs)]
+    return [*told, f"The controller says: {state.message}."] if state.message else told
+
+
+def waiting(case: Case) -> list[str]:
+    state = case.state
+    if not state.observed:
+        return [
+            f"{state.release} has been handed over, but the rollouts controller has not looked at it; is it running?"
+        ]
+    told = [f"{state.release} has no verdict yet: {progress(state)}."]
+    if case.evidence:
+        latest = max(case.evidence, key=lambda one: order(one.step)).step
+        told += [undecided(one, case.gates) for one in case.evidence if one.step == latest and one.verdict != PASS]
+    return told
+
+
+def failed(one: Evidence, gates: Gates) -> str:
+    limit, share = plain(gates.evidence.fail_at), percent(tolerated(one, gates))
+    return (
+        f"Gate {one.gate} failed for {one.source}s at the {one.step} % step: {shares(one)}. "
+        f"The e-value is {plain(one.against)} and stops at {limit}: by chance alone a canary that is as good as "
+        f"stable, or has no more than the tolerated {share}, ever gets there in at most 1 of {limit} releases."
+    )
+
+
+def passed(one: Evidence, gates: Gates) -> str:
+    value = one.values.get("unacceptable", 0.0)
+    return (
+        f"Gate {one.gate} passed for {one.source}s at the {one.step} % step: {shares(one)}; "
+        f"e-value {plain(value)}, which passes at {plain(gates.evidence.pass_at)}."
+    )
+
+
+def undecided(one: Evidence, gates: Gates) -> str:
+    value = one.values.get("unacceptable", 0.0)
+    return (
+        f"Gate {one.gate} has {one.word} for {one.source}s at the {one.step} % step: {shares(one)}; "
+        f"e-value {plain(value)} of {plain(gates.evidence.pass_at)} to pass, "
+        f"{plain(one.against)} of {plain(gates.evidence.fail_at)} to stop."
+    )
+
+
+def shares(one: Evidence) -> str:
+    """The canary's bad share and stable's."""
+    if not one.n:
+        return "no canary request was judged"
+    canary = f"{one.c} of {one.n:,} judged canary requests were bad ({percent(one.c / one.n)})"
+    if not one.stable_n:
+        return canary
+    return f"{canary}, stable had {one.stable_c} of {one.stable_n:,} ({percent(one.stable_c / one.stable_n)})"
+
+
+def limits(case: Case) -> list[str]:
+    """What ended a wait without evidence: the metric's name says which limit it was."""
+    names = {name for run in case.runs for name, phase in run.metrics.items() if phase == "Failed"}
+    if any("no-data" in name for name in names):
+        return ["No canary request of any outcome ended in time (noData): nothing reached it, or nothing was counted."]
+    if any("undecided" in name for name in names):
+        return [
+            "There was not enough evidence for a verdict in time (undecided): too few requests, or a share in between."
+        ]
+    if any("backstop" in name for name in names):
+        return ["The backstop tripped: so large a share of the canary's requests was bad that no test is needed."]
+    return []
+
+
+def quiet(case: Case) -> list[str]:
+    """Say where users' evidence was missing and the probes' pass stood alone."""
+    users = {one.step for one in case.evidence if one.source == "user" and one.verdict == PASS}
+    first = case.gates.strata.users_from
+    late = sorted({one.step for one in case.evidence if first <= order(one.step) < 100} - users, key=order)
+    return [f"At {step} % there were too few user requests: the probes' pass stood alone." for step in late]
+
+
+def broken(runs: tuple[Run, ...]) -> list[Run]:
+    return [run for run in runs if run.phase in ("Failed", "Error")]
+
+
+def where(run: Run) -> str:
+    return "all steps" if run.step is None else f"step {run.step}"
+
+
+def tolerated(one: Evidence, gates: Gates) -> float:
+    gate = gates.gates.get(one.gate)
+    return gate.tolerated if gate else 0.0
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def plain(value: float) -> str:
+    """1,000 or 2.1 million rather than 2.1e+06."""
+    for size, word in ((1e12, "trillion"), (1e9, "billion"), (1e6, "million")):
+        if value >= size:
+            return f"{value / size:.1f} {word}" if value < 1e15 else "more than a thousand trillion"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"

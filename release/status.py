@@ -1,0 +1,53 @@
+"""Where a release stands, once: for a person, or as one JSON object for a script."""
+
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from release.cluster import Cluster, State
+from release.prometheus import Prometheus
+from release.screen import table
+from release.watch import figures, progress
+
+
+def status(cluster: Cluster, prometheus: Prometheus | None) -> dict[str, Any]:
+    """The Rollout, its verdict and the gates' figures; raises NotInstalled or Unreachable."""
+    state = cluster.state()
+    evidence, silent = figures(prometheus, state)
+    return {
+        "rollout": state.rollout,
+        "release": state.release,
+        "verdict": state.verdict(),
+        "in_progress": state.in_progress,
+        "phase": state.phase,
+        "weight": state.weight,
+        "step": state.step,
+        "steps": state.steps,
+        "message": state.reason or state.message,
+        "images": list(state.images),
+        "gates": [asdict(one) | {"verdict": one.word} for one in evidence],
+        "silent": silent,
+    }
+
+
+def shown(cluster: Cluster, prometheus: Prometheus | None, console: Console) -> None:
+    """The same for people."""
+    state = cluster.state()
+    evidence, silent = figures(prometheus, state)
+    for line in lines(state):
+        console.print(Text(line), soft_wrap=True)
+    if evidence:
+        console.print(table(evidence))
+    elif state.in_progress:
+        console.print(Text(silent or "no figures yet"), soft_wrap=True)
+
+
+def lines(state: State) -> list[str]:
+    found = [f"{state.rollout}  {state.release}: {state.verdict()}", f"  {progress(state)}"]
+    if state.abort:
+        found[1] = "  all traffic is on the stable version"
+    if state.reason or state.message:
+        found.append(f"  {state.reason or state.message}")
+    return found + [f"  image {image}" for image in state.images]

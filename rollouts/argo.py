@@ -1,0 +1,135 @@
+"""AnalysisTemplates of Argo Rollouts.
+
+A gate is two metrics in one template: one decides, with both conditions guarded, and one ends the wait. What Argo
+makes of an empty answer, of NaN and of a single condition is measured, and surprising: each condition here says
+`len(result) > 0 && !isNaN(result[0])` first.
+"""
+
+from rollouts.gates import Gates
+
+# Argo ends a metric at `count`, whatever was found, and refuses an inline one without: a number no release reaches.
+ENDLESS = 1_000_000
+GUARD = "len(result) > 0 && !isNaN(result[0])"
+RELEASE = 'rollout="{{args.rollout}}", release="{{args.version}}-r{{args.revision}}"'
+STEP = f'{RELEASE}, step="{{{{args.step}}}}"'
+WATCH_ARGS = ("prometheus", "rollout", "version", "revision", "interval")
+STEP_ARGS = (*WATCH_ARGS, "step")
+DECISION_ARGS = (*STEP_ARGS, "minimum", "undecided-checks")
+GATE_ARGS = (*DECISION_ARGS, "quiet", "quiet-after")
+
+Document = dict[str, object]
+
+
+def templates(gates: Gates) -> dict[str, Document]:
+    """Every template by its name."""
+    documents = {}
+    for name in gates.gates:
+        documents[name] = decision(gates, name, gate_query(gates, name), GATE_ARGS)
+        documents[f"{name}-watch"] = watch(gates, name, f"min({verdict(name, RELEASE)})")
+    documents["backstop"] = decision(gates, "backstop", backstop_query(), DECISION_ARGS)
+    documents["backstop-watch"] = watch(gates, "backstop", f"-max(sluice:backstop{{{RELEASE}}})")
+    documents["no-data"] = no_data(gates)
+    return {name: template(name, *parts) for name, parts in documents.items()}
+
+
+def template(name: str, args: tuple[str, ...], metrics: list[Document]) -> Document:
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": name},
+        "spec": {"args": [{"name": arg} for arg in args], "metrics": metrics},
+    }
+
+
+def decision(gates: Gates, name: str, query: str, args: tuple[str, ...]) -> tuple[tuple[str, ...], list[Document]]:
+    """The first crossing decides; a wait of more than `undecided-checks` checks fails."""
+    decides = {
+        "successCondition": f"{GUARD} && result[0] > 0",
+        "failureCondition": f"{GUARD} && result[0] < 0",
+        "failureLimit": 0,
+        "consecutiveSuccessLimit": 1,
+        "inconclusiveLimit": ENDLESS,
+    }
+    ends = {
+        "successCondition": f"{GUARD} && result[0] != 0",
+        "failureLimit": "{{args.undecided-checks}}",
+        "consecutiveSuccessLimit": 1,
+    }
+    return args, [inline(gates, name, query, decides), inline(gates, f"{name}-undecided", query, ends)]
+
+
+def watch(gates: Gates, name: str, query: str) -> tuple[tuple[str, ...], list[Document]]:
+    """For the background: it can only fail, and Argo ends it with the release."""
+    conditions = {
+        "successCondition": f"{GUARD} && result[0] >= 0",
+        "failureCondition": f"{GUARD} && result[0] < 0",
+        "failureLimit": 0,
+        "inconclusiveLimit": ENDLESS,
+    }
+    return WATCH_ARGS, [metric(gates, f"{name}-watch", query, conditions)]
+
+
+def no_data(gates: Gates) -> tuple[tuple[str, ...], list[Document]]:
+    limits = {
+        "successCondition": f"{GUARD} && result[0] > 0",
+        "failureLimit": "{{args.no-data-checks}}",
+        "consecutiveSuccessLimit": 1,
+    }
+    query = f'sum(sluice:ended_any{{{STEP}, arm="canary"}})'
+    return (*STEP_ARGS, "no-data-checks"), [inline(gates, "no-data", query, limits)]
+
+
+def inline(gates: Gates, name: str, query: str, conditions: Document) -> Document:
+    return metric(gates, name, query, {"count": ENDLESS} | conditions)
+
+
+def metric(gates: Gates, name: str, query: str, conditions: Document) -> Document:
+    provider = {"prometheus": {"address": "{{args.prometheus}}", "query": query}}
+    return {
+        "name": name,
+        "interval": "{{args.interval}}",
+        **conditions,
+        "consecutiveErrorLimit": gates.analysis.error_limit,
+        "provider": provider,
+    }
+
+
+def gate_query(gates: Gates, name: str) -> str:
+    """-1 when a stratum fails, 1 when all that must pass have passed and the minimum is over, else 0.
+
+    A series that does not exist makes the answer empty, which is neither.
+    """
+    fails = f"min({verdict(name, STEP)}) < 0"
+    probes = f"max({passed(name, 'probe')})"
+    return f"{fails}\nor\n{probes}\n* ({users(gates, name)})\n* {minimum_over()}"
+
+
+def users(gates: Gates, name: str) -> str:
+    """1 where the users' pass is not needed or is there; 0 where it is needed and is not."""
+    few = f'max(sluice:judged_ended{{{STEP}, arm="canary", source="user"}}) < {gates.strata.quiet_requests}'
+    late = f"{elapsed()} >= {{{{args.quiet-after}}}}"
+    not_needed = f"vector(1) and vector({{{{args.step}}}}) < {gates.strata.users_from}"
+    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late}'
+    return f"\n  ({not_needed})\n  or ({quiet})\n  or max({passed(name, 'user')})\n"
+
+
+def passed(name: str, source: str) -> str:
+    labels = f'{STEP}, source="{source}"'
+    return f"{verdict(name, labels)} == bool 1"
+
+
+def backstop_query() -> str:
+    tripped = f"max(sluice:backstop{{{STEP}}})"
+    return f"-{tripped} < 0\nor\n({tripped} == bool 0) * {minimum_over()}"
+
+
+def minimum_over() -> str:
+    return f"({elapsed()} >= bool {{{{args.minimum}}}})"
+
+
+def elapsed() -> str:
+    return f"(time() - max(sluice_step_started_seconds{{{STEP}}}))"
+
+
+def verdict(name: str, labels: str) -> str:
+    return f'sluice:gate_verdict{{gate="{name}", {labels}}}'

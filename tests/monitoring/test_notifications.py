@@ -1,0 +1,117 @@
+"""What Argo Rollouts tells Slack. Helm has the same template language and functions, so it renders the messages."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+CONFIG = YAML(typ="safe").load(Path(__file__).parents[2] / "monitoring/notifications.yaml")
+DATA = CONFIG["data"]
+LOADED = {name: YAML(typ="safe").load(text) for name, text in DATA.items()}
+NOTES = {"sluice.dev/version": "v1.3.0", "rollout.argoproj.io/revision": "3"}
+FAILED = {
+    "metadata": {"name": "llm-engine-abc-3-7"},
+    "status": {
+        "phase": "Failed",
+        "message": 'Metric "bad-share" assessed Failed due to failed (1) > failureLimit (0)',
+        "metricResults": [
+            {"name": "slow-ttft", "phase": "Successful"},
+            {"name": "bad-share", "phase": "Failed", "message": "too many"},
+        ],
+    },
+}
+
+
+def rollout(**status: object) -> dict:
+    weights = {"canary": {"weight": 5}, "stable": {"weight": 95}}
+    meta = {"namespace": "demo", "name": "llm-engine", "annotations": dict(NOTES)}
+    return {"metadata": meta, "status": {"canary": {"weights": weights}} | status}
+
+
+@pytest.fixture
+def message(helm, tmp_path):
+    """The message of one template, for a Rollout and its analysis runs as the controller hands them over."""
+
+    def of(template: str, shown: dict, runs: list | None = None) -> str:
+        (tmp_path / "templates").mkdir(exist_ok=True)
+        (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 0.0.1\n")
+        text = LOADED[f"template.{template}"]["message"]
+        (tmp_path / "templates/_said.tpl").write_text(
+            f'{{{{ define "said" }}}}{{{{ with .Values }}}}{text}{{{{ end }}}}{{{{ end }}}}'
+        )
+        (tmp_path / "templates/said.yaml").write_text('kind: Message\nsaid: {{ include "said" . | toJson }}\n')
+        (tmp_path / "values.yaml").write_text(json.dumps({"rollout": shown, "analysisRuns": runs}))
+        done = subprocess.run([helm, "template", "x", tmp_path], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said = str(YAML(typ="safe").load(done.stdout)["said"]).strip()
+        assert "<no value>" not in said
+        assert "<nil>" not in said
+        return said
+
+    return of
+
+
+def test_an_abort_says_rollout_version_step_and_the_gate(message):
+    done = {"metadata": {"name": "llm-engine-abc-3-5"}, "status": {"phase": "Successful"}}
+    assert message("release-aborted", rollout(), [FAILED, done]) == (
+        "ABORTED at the 5 % step: v1.3.0 of demo/llm-engine (revision 3). Stable answers everything.\n"
+        'Reason: Metric "bad-share" assessed Failed due to failed (1) > failureLimit (0) (llm-engine-abc-3-7)'
+    )
+
+
+def test_an_abort_by_hand_gives_the_annotated_reason(message):
+    shown = rollout(abort=True)
+    shown["metadata"]["annotations"]["sluice.dev/abort-reason"] = "wrong prompt"
+    assert message("release-aborted", shown).endswith("Reason: wrong prompt")
+    assert message("release-aborted", rollout(abort=True)).endswith("Reason: aborted by hand, no reason given")
+
+
+def test_the_reason_of_an_earlier_abort_by_hand_is_not_taken_for_this_ones(message):
+    shown = rollout()
+    shown["metadata"]["annotations"]["sluice.dev/abort-reason"] = "wrong prompt"
+    assert message("release-aborted", shown).endswith("see the Rollout's status.message")
+    assert "bad-share" in message("release-aborted", shown, [FAILED])
+
+
+def test_a_rollout_without_weights_or_annotations_breaks_no_message(message):
+    bare = {"metadata": {"namespace": "demo", "name": "llm-engine"}, "status": {}}
+    for template in [name.removeprefix("template.") for name in DATA if name.startswith("template.")]:
+        said = message(template, bare, [{"metadata": {"name": "run"}}])
+        assert "demo/llm-engine" in said, template
+        assert "step" not in said, template
+
+
+def test_a_failed_gate_is_named_with_its_run(message):
+    assert message("analysis-failed", rollout(), [FAILED]) == (
+        "GATE FAILED at the 5 % step: v1.3.0 of demo/llm-engine (revision 3).\n"
+        "Reason: bad-share failed: too many (llm-engine-abc-3-7)"
+    )
+
+
+def test_start_promotion_and_waiting_are_told(message):
+    assert message("release-started", rollout()) == "Release v1.3.0 of demo/llm-engine (revision 3) starts."
+    assert message("release-promoted", rollout()).startswith("PROMOTED: v1.3.0 of demo/llm-engine (revision 3) ")
+    assert message("analysis-inconclusive", rollout()).startswith("WAITING at the 5 % step: v1.3.0 ")
+
+
+def test_every_subscribed_trigger_exists_and_sends_a_template_that_exists():
+    (subscription,) = LOADED["subscriptions"]
+    triggers = {name.removeprefix("trigger.") for name in DATA if name.startswith("trigger.")}
+    assert set(subscription["triggers"]) == triggers
+    sent = {template for name in triggers for part in LOADED[f"trigger.{name}"] for template in part["send"]}
+    assert sent == {name.removeprefix("template.") for name in DATA if name.startswith("template.")}
+
+
+def test_verdicts_are_subscribed_to():
+    assert {"on-rollout-aborted", "on-rollout-completed", "on-analysis-run-failed"} <= set(
+        LOADED["subscriptions"][0]["triggers"]
+    )
+
+
+def test_token_and_address_come_from_the_secret():
+    assert re.fullmatch(r"\$[a-z-]+", LOADED["service.slack"]["token"])
+    assert re.fullmatch(r"\$[a-z-]+", LOADED["service.slack"]["apiURL"])
+    assert CONFIG["metadata"]["name"] == "argo-rollouts-notification-configmap"

@@ -1,0 +1,153 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from release import environment
+from release.cluster import Cluster
+from release.deploy import Deploy
+from release.errors import InProgress, Refused, Unreachable
+from release.helm import Helm
+
+Make = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def lines() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def deploy(folder: Path, cluster: Cluster, helm: Any, gates: Path, lines: list[str]) -> Callable[[], Deploy]:
+    return lambda: Deploy(environment.load(folder), cluster, Helm(folder, "llm", "demo"), gates, lines.append)
+
+
+def running(folder: Path) -> str:
+    return environment.load(folder).release.images.engine
+
+
+def test_a_first_install_is_handed_over_without_waiting(deploy: Callable[[], Deploy], api: Any, helm: Any) -> None:
+    assert deploy().hand_over(replace=False)
+    (asked,) = helm.asked("upgrade")
+    assert not [word for word in asked if word.startswith(("--wait", "--atomic"))]
+    assert asked[asked.index("--namespace") + 1] == "demo"
+
+
+def test_values_and_release_go_to_helm_together(deploy: Callable[[], Deploy], api: Any, helm: Any) -> None:
+    deploy().hand_over(replace=False)
+    sent = (helm.at / "values").read_text()
+    assert '"replicas": 1' in sent
+    assert '"version": "v1.1.0"' in sent
+
+
+def test_the_difference_is_shown_before_the_upgrade(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, healthy: Make, rollout_path: str, lines: list[str]
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    helm.deployed("engine:old")
+    assert deploy().hand_over(replace=False)
+    assert "-  image: engine:old" in lines
+    assert "+  image: engine:new" in lines
+
+
+def test_an_identical_release_that_runs_is_left_alone(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, healthy: Make, folder: Path, rollout_path: str
+) -> None:
+    found = healthy()
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = running(folder)
+    api.on("GET", rollout_path, found)
+    helm.deployed("engine:new")
+    assert not deploy().hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_an_identical_release_that_was_stopped_is_not_tried_again(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout(abort=True, message="metric bad-share Failed"))
+    helm.deployed("engine:new")
+    with pytest.raises(Refused, match=r"was stopped here .*bad-share"):
+        deploy().hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_another_release_in_progress_is_refused(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout())
+    helm.deployed("engine:old")
+    with pytest.raises(InProgress, match="--supersede"):
+        deploy().hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+    assert api.paths("PATCH") == []
+
+
+def test_superseding_aborts_the_old_one_first(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    gone = rollout(abort=True, updatedReplicas=0, canary={})
+    api.on("GET", rollout_path, rollout(), rollout(), rollout(), gone)
+    api.on("PATCH", rollout_path, {})
+    api.on("PATCH", f"{rollout_path}/status", {})
+    helm.deployed("engine:old")
+    assert deploy().hand_over(replace=True)
+    assert api.paths("PATCH") == [rollout_path, f"{rollout_path}/status"]
+    assert len(helm.asked("upgrade")) == 1
+
+
+def refused(deploy: Callable[[], Deploy], api: Any, helm: Any, said: str) -> None:
+    """One line, and the cluster was never asked to change."""
+    with pytest.raises(Refused, match=said) as error:
+        deploy().hand_over(replace=True)
+    assert "\n" not in str(error.value)
+    assert {method for method, _, _ in api.asked} <= {"GET"}
+    assert helm.asked("upgrade") == []
+
+
+def test_gates_with_an_unknown_key_are_refused(deploy: Callable[[], Deploy], api: Any, helm: Any, gates: Path) -> None:
+    gates.write_text(gates.read_text() + "surprise: 1\n")
+    refused(deploy, api, helm, r"gates\.yaml: surprise: unknown key")
+
+
+def test_gates_other_than_the_releases_are_refused(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, gates: Path
+) -> None:
+    gates.write_text(gates.read_text() + "# changed\n")
+    refused(deploy, api, helm, r"release\.yaml: release\.gates is .* write the latter")
+
+
+def test_an_image_that_is_not_in_the_registry_is_refused(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, registry: Any
+) -> None:
+    registry.answers.clear()
+    refused(deploy, api, helm, "not in the registry; push it")
+
+
+def test_values_that_the_schema_refuses_are_refused(deploy: Callable[[], Deploy], api: Any, helm: Any) -> None:
+    helm.prints(
+        "template", "Error: values don't meet the specifications of the schema(s):\nllm:\n- unknown key replica"
+    )
+    refused(deploy, api, helm, r"schema.*unknown key replica; correct values\.yaml")
+
+
+def test_a_cluster_that_is_away_is_found_before_helm_is_asked(
+    deploy: Callable[[], Deploy], api: Any, helm: Any
+) -> None:
+    made = deploy()
+    api.close()
+    with pytest.raises(Unreachable, match="check KUBECONFIG"):
+        made.hand_over(replace=False)
+    assert helm.asked("upgrade") == helm.asked("status") == []
+
+
+def test_a_stopped_release_with_other_pods_may_be_tried(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout(abort=True))
+    helm.deployed("engine:old")
+    new = helm.manifest("engine:new")
+    new["spec"]["template"] = {"changed": True}
+    helm.prints("template", json.dumps(new))
+    assert deploy().hand_over(replace=False)

@@ -1,0 +1,70 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from release import environment
+from release.errors import Refused
+
+
+def change(folder: Path, **changes: object) -> None:
+    path = folder / "release.yaml"
+    document = json.loads(path.read_text())
+    document["release"] |= changes
+    path.write_text(json.dumps(document))
+
+
+def test_a_right_folder_is_read(folder: Path) -> None:
+    found = environment.load(folder)
+    assert found.release.version == "v1.1.0"
+    assert found.values == {"engine": {"replicas": 1}}
+    assert set(found.document) == {"release"}
+
+
+def test_the_namespace_is_the_folders_name(folder: Path) -> None:
+    assert environment.namespace_of(folder) == "demo"
+    with pytest.raises(Refused, match="--namespace"):
+        environment.namespace_of(Path("/x/My_Env"))
+
+
+def test_an_unknown_environment_names_the_known_ones() -> None:
+    with pytest.raises(Refused, match=r"one of: .*prod"):
+        environment.folder_of("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"version": "1.2"}, r"release\.version.*write it like v1\.2\.0"),
+        ({"images": {"gateway": "a:latest", "engine": "b@sha256:" + "a" * 64}}, r"release\.images\.gateway.*a digest"),
+        ({"images": {"gateway": "a@sha256:" + "a" * 64}}, r"`release\.images\.engine` is missing; add it"),
+        ({"canary": True}, r"`release\.canary` is not a key of a release; remove it"),
+        ({"gates": "latest"}, r"release\.gates.*sha256:<64 hex digits>"),
+    ],
+)
+def test_a_wrong_release_is_one_line_with_file_key_and_fix(folder: Path, changes: dict[str, object], said: str) -> None:
+    change(folder, **changes)
+    with pytest.raises(Refused, match=said) as error:
+        environment.load(folder)
+    assert str(folder / "release.yaml") in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(folder: Path) -> None:
+    (folder / "values.yaml").unlink()
+    with pytest.raises(Refused, match=r"values\.yaml: cannot be read"):
+        environment.load(folder)
+
+
+def test_values_may_not_hold_a_release(folder: Path) -> None:
+    (folder / "values.yaml").write_text("release: {version: v9.9.9}\n")
+    with pytest.raises(Refused, match=r"belongs to release\.yaml"):
+        environment.load(folder)
+
+
+@pytest.mark.parametrize(("text", "said"), [("a: [", "is not YAML"), ("- a\n", "must be a mapping")])
+def test_what_is_no_mapping_is_refused_in_one_line(folder: Path, text: str, said: str) -> None:
+    (folder / "values.yaml").write_text(text)
+    with pytest.raises(Refused, match=said) as error:
+        environment.load(folder)
+    assert "\n" not in str(error.value)
