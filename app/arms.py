@@ -25,6 +25,7 @@ class Arms:
     weight: float
     stable: tuple[str, ...]
     canary: tuple[str, ...] = ()
+    canary_started: bool = True  # one of its pods has been ready: from then on its absence is a failure
 
     @property
     def step(self) -> str:
@@ -33,7 +34,7 @@ class Arms:
 
     @property
     def has_canary(self) -> bool:
-        return self.in_progress
+        return self.in_progress and self.canary_started
 
     def engines(self, arm: str) -> tuple[str, ...]:
         return self.canary if arm == CANARY else self.stable

@@ -20,6 +20,7 @@ class ClusterArms:
         self.rollout: Object | None = None
         self.pods: dict[str, Object] = {}
         self.stable_version = ""
+        self.started: set[str] = set()  # templates of which a pod has been ready
 
     async def run(self, access: Access) -> None:
         """Until cancelled."""
@@ -51,6 +52,8 @@ class ClusterArms:
     def arms(self, meta: Object, status: Object) -> Arms:
         stable, canary, weight = hashes(status)
         in_progress = bool(canary) and not status.get("abort")
+        ready_now = self.engines(canary) if in_progress else ()
+        self.started |= {canary} if ready_now else set()
         notes = meta.get("annotations") or {}
         version = notes.get(VERSION, self.settings.version)
         if not in_progress and not status.get("abort"):
@@ -62,7 +65,8 @@ class ClusterArms:
             in_progress=in_progress,
             weight=weight if in_progress else 0,
             stable=self.engines(stable),
-            canary=self.engines(canary) if in_progress else (),
+            canary=ready_now,
+            canary_started=not in_progress or canary in self.started or weight > 0,
         )
 
     def engines(self, template: str) -> tuple[str, ...]:

@@ -101,13 +101,13 @@ def room() -> None:
 def built() -> list[Images]:
     """Three releases from three commits: as checked out, other weights, another start of the engine."""
     with builder.running() as client:
-        yard = releases.Yard(client, lambda text: e2e.say(f"   {text}"))
+        yard = releases.Yard(client, e2e.quiet)
         first = releases.clone(paths.ROOT / "build/source")
-        images = [yard.real(first)]
+        one = yard.real(first)
         second = releases.retrained(first, seed=2)
-        images.append(yard.real(second))
-        images.append(yard.real(releases.relaunched(second, "--max-num-seqs=32")))
-    return images
+        two = yard.next_real(one, second)
+        three = yard.next_real(two, releases.relaunched(second, "--max-num-seqs=32"))
+    return [one, two, three]
 
 
 def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]:

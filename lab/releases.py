@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +98,17 @@ class Yard:
         """A release whose engine is vLLM."""
         bases = images.bases(self.client, self.say).arguments
         gateway = self.image("gateway", source, bases)
-        engine = self.image("engine", source, bases)
-        return Images(gateway, engine, images.stand_ins(self.client, gateway, self.say), model_of(source))
+        stand_in = images.stand_ins(self.client, gateway, self.say)
+        return Images(gateway, self.image("engine", source, bases), stand_in, model_of(source))
+
+    def next_fake(self, before: Images, source: Source) -> Images:
+        """The fake engine answers the same for every model: only the release says another."""
+        return replace(before, model=model_of(source))
+
+    def next_real(self, before: Images, source: Source) -> Images:
+        """A release that changes the engine alone: the gateway before it stays as it is."""
+        bases = images.bases(self.client, self.say).arguments
+        return replace(before, engine=self.image("engine", source, bases), model=model_of(source))
 
     def image(self, target: str, source: Source, bases: dict[str, str]) -> str:
         bundle = os.environ.get("SSL_CERT_FILE")

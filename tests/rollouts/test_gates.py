@@ -3,6 +3,8 @@ from pathlib import Path
 
 import pytest
 
+from app import outcome
+from app.settings import Settings
 from rollouts.gates import PATH, GatesError, load, rate
 
 
@@ -18,6 +20,15 @@ def broken(tmp_path: Path, old: str, new: str) -> str:
     assert said.startswith(f"{path}: ")
     assert "\n" not in said
     return said
+
+
+def test_the_gateway_knows_the_same_outcomes():
+    assert set(load().outcomes.bad) == set(outcome.BAD)
+    assert set(load().outcomes.not_judged) == set(outcome.NOT_JUDGED)
+
+
+def test_the_gateway_judges_as_many_requests_per_user():
+    assert Settings.model_fields["max_per_user"].default == load().strata.max_per_user
 
 
 def test_the_file_of_the_repository_is_valid():
