@@ -12,6 +12,9 @@ TIMES = 2.0
 LEAST_SECONDS = 0.05
 
 
+Where = tuple[str, str, str, str, str]
+
+
 class Baseline:
     """Per source, from stable's TTFTs of streamed answers in this process, in seconds."""
 
@@ -22,9 +25,12 @@ class Baseline:
         self.last: dict[str, float] = {}
         self.release = ""
         self.arms: Arms | None = None
+        self.unjudged: list[tuple[Where, float]] = []  # of this step, from before there was a bound
 
     def begin(self, arms: Arms) -> None:
         """Freeze the bounds when a release starts; the last release's stand in where too little was seen."""
+        if self.arms is None or (arms.release, arms.step) != (self.arms.release, self.arms.step):
+            self.unjudged = []
         self.arms = arms
         if not arms.in_progress or arms.release == self.release:
             return
@@ -41,6 +47,16 @@ class Baseline:
         self.bounds[source] = seconds
         if self.arms:
             self.metrics.bound.labels(self.arms.rollout, self.release, source, "ttft", origin).set(seconds)
+        waiting, self.unjudged = self.unjudged, []
+        for where, seen in waiting:
+            self.judge(where, seen)
+
+    def judge(self, where: Where, seconds: float) -> None:
+        """Count a judged request's TTFT when it is above the bound; keep it until there is one."""
+        if where[-1] not in self.bounds:
+            self.unjudged.append((where, seconds))
+        elif seconds > self.bounds[where[-1]]:
+            self.metrics.slow.labels(*where, "ttft").inc()
 
     def add(self, arm: str, source: str, seconds: float) -> None:
         """Remember a judged request's TTFT."""

@@ -70,8 +70,7 @@ class Exchange:
         self.ledger.metrics.ttft.labels(*self.broad).observe(self.first)
         if self.over:
             return
-        if self.ledger.baseline.is_slow(self.source, self.first):
-            self.ledger.metrics.slow.labels(*self.where, "ttft").inc()
+        self.ledger.baseline.judge(self.where, self.first)
         self.ledger.baseline.add(self.arm, self.source, self.first)
 
     def hang_up(self) -> None:

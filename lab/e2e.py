@@ -13,11 +13,15 @@ from lab import aftermath, builder, cluster, paths, releases, scenario
 from lab.errors import LabError
 from lab.play import Outcome, Play
 from lab.scenario import Scenario
-from lab.stage import Images, Stage
+from lab.stage import Images, Stage, merged
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/e2e"
 FIRST_PORT = 30100
+PACE: dict[str, dict[str, Any]] = {  # what a tier changes in environments/lab/values.yaml
+    "fake": {"prober": {"ratePerArm": 20}, "rollouts": {"interval": 2, "quietAfter": 20, "noData": 30}},
+    "real": {},
+}
 Pair = tuple[Images, Images]
 
 
@@ -77,7 +81,7 @@ def quiet(text: str) -> None:
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:
     """The scenario's row of the report; one that broke down is a failed one, with the reason."""
-    stage = Stage(one.name, port, OUT / one.name, {"strategy": one.strategy, **one.values})
+    stage = Stage(one.name, port, OUT / one.name, merged({"strategy": one.strategy, **PACE[one.tier]}, one.values))
     try:
         return Play(one, stage, *pair, say).run().row()
     except (LabError, ReleaseError, TimeoutError, subprocess.TimeoutExpired, OSError) as error:

@@ -73,6 +73,7 @@ class Play:
         began = time.time()
         self.stage.folder.mkdir(parents=True, exist_ok=True)
         self.records.unlink(missing_ok=True)
+        self.stage.remove()  # what an earlier run left
         self.stage.install(self.old)
         self.say(f"  v1.0.0 installed after {time.time() - began:.0f} s")
         load = Load(self.stage.url, self.scenario.rate, self.records, SERVED_NAME, MAX_TOKENS[self.scenario.tier])

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from ruamel.yaml import YAML
 
 from lab import paths
 from lab.errors import NotReady
-from lab.programs import kubectl
+from lab.programs import answers, kubectl
 from lab.scenario import Fault
 from release.cluster import Cluster, connect
 from rollouts import gates
@@ -108,6 +109,19 @@ class Stage:
         code = self.deploy(timeout).wait(timeout + 30)
         if code:
             raise NotReady(f"{self.namespace}: v1.0.0 did not come up (exit {code}): see {self.folder}/sluice.log")
+        self.wait_open()
+
+    def wait_open(self, seconds: float = 60) -> None:
+        """Return when the gateway takes requests.
+
+        Raises:
+            NotReady: it does not within the time.
+        """
+        ready, deadline = answers(f"{self.url}/readyz"), time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.namespace}: the gateway at {self.url} is not ready after {seconds:.0f} s")
+            time.sleep(0.2)
 
     def remove(self) -> None:
         """Delete the namespace and wait until its pods are gone."""

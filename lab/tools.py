@@ -15,6 +15,7 @@ from lab.errors import NotReady, Refused
 Say = Callable[[str], None]
 BUILD_DISK_GIB = 12  # Go's module and build caches at their peak
 KUBERNETES = "k8s.io/kubernetes"
+HELM = "helm.sh/helm/v3"
 ARGO = "github.com/argoproj/argo-rollouts"
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
@@ -123,10 +124,12 @@ def compile_(tool: Tool) -> None:
 
 
 def flags(tool: Tool) -> list[str]:
-    """Kubernetes wants to be told its version; Prometheus needs one way of discovery of its thirty."""
+    """Kubernetes and Helm want to be told their version; Prometheus needs one way of discovery of its thirty."""
     linked = "-s -w"
     if tool.package.startswith(KUBERNETES):
         linked += f" -X k8s.io/component-base/version.gitVersion={modules.version(tool.folder, KUBERNETES)}"
+    if tool.package.startswith(HELM):
+        linked += f" -X {HELM}/internal/version.version={modules.version(tool.folder, HELM)}"
     tags = ["-tags", "remove_all_sd,enable_kubernetes_sd"] if tool.folder == "prometheus" else []
     return [*tags, "-ldflags", linked]
 
