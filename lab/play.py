@@ -15,6 +15,7 @@ from model import pin
 Say = Callable[[str], None]
 VERSION = "v1.1.0"
 SERVED_NAME = pin.load(paths.ROOT / "model/model.yaml").served_name
+SAMPLED = (1, 5, 25)
 SETTLE_SECONDS = 5  # users go on for a while after the verdict: what an abort breaks shows now
 ALERT_SECONDS = 45
 MAX_TOKENS = {"fake": 16, "real": 12}
@@ -96,10 +97,10 @@ class Play:
         self.stage.write(VERSION, self.new, self.scenario.faults)
         with Timeline(self.stage.cluster()) as timeline:
             watcher = self.stage.deploy(wait)
+            self.sample(timeline)
             for action in self.scenario.actions:
                 if action in before or not timeline.wait_weight(VERSION, action.at_weight, wait):
                     continue
-                self.sample(timeline, action.at_weight)
                 self.say(f"  {action.do} at {action.at_weight} %")
                 if action.do == "kill-watcher":
                     watcher = actions.kill_watcher(watcher, self.stage, wait)
@@ -112,12 +113,10 @@ class Play:
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
         self.result.max_weight = max((moment.weight for moment in self.result.moments), default=0)
 
-    def sample(self, timeline: Timeline, until: int) -> None:
-        """Ask 10 000 users at every canary weight up to `until`."""
-        if "weights-exact" not in self.scenario.checks:
-            return
-        for weight in (1, 5, 25):
-            if weight <= until and timeline.wait_weight(VERSION, weight, self.scenario.timeout):
+    def sample(self, timeline: Timeline) -> None:
+        """Ask 10 000 users at every weight of the canary, when the scenario checks the weights."""
+        for weight in SAMPLED if "weights-exact" in self.scenario.checks else ():
+            if timeline.wait_weight(VERSION, weight, self.scenario.timeout):
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, weight))
 
     def measure(self, began: float) -> None:

@@ -1,0 +1,36 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab import e2e
+
+ROW: dict[str, Any] = {
+    "name": "one",
+    "ok": True,
+    "verdict": "aborted",
+    "detect_seconds": 4.2,
+    "failed_stable": 0,
+    "seconds": 47.0,
+    "faults": [],
+}
+
+
+def test_a_row_is_one_line_and_each_fault_one_more() -> None:
+    assert e2e.line(ROW) == "  ok     aborted, detected in 4 s, 0 failed on stable, 47 s"
+    assert e2e.line({**ROW, "ok": False, "faults": ["late"]}).splitlines()[1].strip() == "late"
+
+
+def test_one_failed_scenario_fails_the_run(capsys: pytest.CaptureFixture[str]) -> None:
+    assert e2e.summed([ROW]) == 0
+    assert e2e.summed([ROW, {**ROW, "ok": False}]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "1 passed, 1 failed"
+
+
+def test_a_folder_without_scenarios_is_one_line_and_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["e2e", str(tmp_path)])
+
+    assert e2e.main() == 5
+    assert capsys.readouterr().err.count("\n") == 1

@@ -1,0 +1,41 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.measures import Noticed
+from lab.play import Play
+from lab.scenario import Scenario
+from lab.stage import Images, Stage
+
+IMAGES = Images("g", "e", "l", {})
+
+
+def played(tmp_path: Path, **seen: Any) -> list[str]:
+    wanted = {"verdict": "aborted", "max_weight": 5, "detect_seconds": 60, "alert": "ABORTED"}
+    scenario = Scenario.model_validate({"name": "one", "says": "x", "expected": wanted})
+    play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
+    good = {"verdict": "aborted", "max_weight": 5, "exit_code": 3, "detect_seconds": 10.0, "alert": "ABORTED"}
+    for name, value in {**good, "noticed": Noticed(10, 1, 0, 0), **seen}.items():
+        setattr(play.result, name, value)
+    return play.differences()
+
+
+def test_what_is_as_expected_has_no_difference(tmp_path: Path) -> None:
+    assert played(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"verdict": "promoted"}, "verdict promoted, expected aborted"),
+        ({"max_weight": 25}, "the canary got 25 %, expected at most 5 %"),
+        ({"exit_code": 0}, "sluice ended with 0, expected 3"),
+        ({"noticed": Noticed(10, 2, 2, 0)}, "stable failed 2 requests, at most 0 expected"),
+        ({"detect_seconds": 61.0}, "stopped 61.0 s after the first bad one, limit 60.0 s"),
+        ({"detect_seconds": None}, "stopped None s after the first bad one, limit 60.0 s"),
+        ({"alert": None}, "nothing with 'ABORTED' reached Slack within 45 s"),
+    ],
+)
+def test_every_difference_is_said(tmp_path: Path, seen: dict[str, Any], said: str) -> None:
+    assert played(tmp_path, **seen) == [said]
