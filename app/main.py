@@ -22,6 +22,8 @@ from app.metrics import Metrics
 from app.routes import health, metrics, openai, predict
 from app.settings import Settings
 
+KEEP_ALIVE_SECONDS = 2
+
 
 def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
@@ -45,7 +47,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     ledger = Ledger(counters, baseline, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
-    connector = aiohttp.TCPConnector(limit=0)  # admission is our own
+    # admission is our own; uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
     async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session:
         app.state.gateway = Gateway(settings, counters, baseline, ledger, board, session)
         async with arms(settings, board):

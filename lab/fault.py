@@ -19,6 +19,7 @@ from yarl import URL
 Body = Callable[[aiohttp.ClientResponse], AsyncIterator[bytes]]
 
 HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "upgrade", "te", "trailer", "host"}
+KEEP_ALIVE_SECONDS = 2  # an engine closes an idle connection after 5: never send on one so old
 KINDS = ("http_500", "hang", "cut", "no_done", "gibberish", "slow")
 SOURCES = ("user", "probe", "any")
 GIBBERISH = rb'\g<1>"\\ufffd!!!!"'  # what NaN logits look like, as JSON
@@ -194,7 +195,7 @@ class Proxy:
 def create_app(target: str, plan: list[Fault]) -> web.Application:
     async def lifespan(app: web.Application) -> AsyncIterator[None]:
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             timeout=aiohttp.ClientTimeout(total=None),
             auto_decompress=False,
             read_bufsize=2**20,

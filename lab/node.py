@@ -81,6 +81,8 @@ def kubelet() -> dict[str, object]:
         "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
         "authorization": {"mode": "Webhook"},
         "address": paths.NODE_IP,
+        "tlsCertFile": f"{paths.PKI}/api.crt",
+        "tlsPrivateKeyFile": f"{paths.PKI}/api.key",
         "cgroupDriver": "cgroupfs",
         "failCgroupV1": False,
         "failSwapOn": False,

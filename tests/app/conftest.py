@@ -1,0 +1,185 @@
+"""A real engine that can fail in every way, and a real gateway in front of it, both on loopback."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+import pytest
+import uvicorn
+from aiohttp import web
+
+from app.arms import Arms
+from app.gateway import Gateway
+from app.main import create_app
+from app.settings import Settings
+
+KEY = "probe-key"
+
+
+def frame(document: dict[str, Any]) -> bytes:
+    return b"data: " + json.dumps(document).encode() + b"\n\n"
+
+
+def delta(content: str, reason: str | None = None) -> bytes:
+    return frame({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": reason}]})
+
+
+USAGE = frame({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+DONE = b"data: [DONE]\n\n"
+
+
+@dataclass
+class Engine:
+    """Does what `mode` says; knows what it was asked, and whose requests were taken away from it."""
+
+    mode: str = "good"
+    port: int = 0
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    running: int = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(json.loads(await request.read()))
+        self.headers.append(dict(request.headers))
+        self.running += 1
+        try:
+            return await self.answered(request)
+        finally:
+            self.running -= 1
+
+    async def answered(self, request: web.Request) -> web.StreamResponse:
+        if self.mode == "500":
+            return web.json_response({"error": "broken"}, status=500)
+        if self.mode == "400":
+            return web.json_response({"error": {"message": "too long", "type": "invalid_request_error"}}, status=400)
+        if self.mode == "hang":
+            await asyncio.sleep(30)
+        if not self.asked[-1].get("stream"):
+            reason = "abort" if self.mode == "abort" else "stop"
+            choice = {"index": 0, "text": "two words", "message": {"content": "two words"}, "finish_reason": reason}
+            return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+        return await self.streamed(request)
+
+    async def streamed(self, request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await reply.prepare(request)
+        if self.mode == "silent":
+            await asyncio.sleep(30)
+        await reply.write(delta("two "))
+        if self.mode == "stall":
+            await asyncio.sleep(30)
+        if self.mode == "cut" and request.transport is not None:
+            request.transport.close()
+            return reply
+        if self.mode == "error":
+            await reply.write(frame({"error": {"message": "out of memory"}}))
+        await reply.write(delta("words", "abort" if self.mode == "abort" else "stop"))
+        await reply.write(USAGE)
+        if self.mode != "no_done":
+            await reply.write(DONE)
+        return reply
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    one = Engine()
+    async with serving(one):
+        yield one
+
+
+@asynccontextmanager
+async def serving(one: Engine) -> AsyncIterator[Engine]:
+    app = web.Application()
+    app.router.add_post("/{path:.*}", one.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1, handler_cancellation=True)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", one.port)
+    await site.start()
+    one.port = runner.addresses[0][1]
+    try:
+        yield one
+    finally:
+        await runner.cleanup()
+
+
+@dataclass
+class Door:
+    """A served gateway: its parts, and a client that talks to it over HTTP."""
+
+    url: str
+    gateway: Gateway
+    session: aiohttp.ClientSession
+
+    async def post(self, path: str, body: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        async with self.session.post(self.url + path, json=body, headers=named) as reply:
+            return reply.status, {k.lower(): v for k, v in reply.headers.items()}, await reply.read()
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        async with self.session.get(self.url + path) as reply:
+            return reply.status, await reply.read()
+
+    def count(self, name: str, **labels: str) -> float:
+        """The sum of a metric's children with these labels."""
+        found = 0.0
+        for metric in self.gateway.metrics.registry.collect():
+            for sample in metric.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    found += sample.value
+        return found
+
+    def outcomes(self, **labels: str) -> dict[str, float]:
+        """Numbers of ended requests by outcome, those at 0 left out."""
+        names = {s.labels["outcome"] for m in self.gateway.metrics.requests.collect() for s in m.samples}
+        counted = {name: self.count("sluice_requests_total", outcome=name, **labels) for name in names}
+        return {name: number for name, number in counted.items() if number}
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Door]:
+    app = create_app(settings)
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    running = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    async with aiohttp.ClientSession() as session:
+        yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session)
+    server.should_exit = server.force_exit = True
+    await running
+
+
+@pytest.fixture
+def settings(engine: Engine, tmp_path: Any) -> Settings:
+    key = tmp_path / "key"
+    key.write_text(KEY + "\n")
+    return Settings(
+        stable_urls=engine.url,
+        model_name="tiny",
+        probe_key_file=key,
+        first_token_seconds=0.5,
+        idle_seconds=0.5,
+        total_seconds=5,
+        max_body_bytes=10_000,
+        forget_seconds=0,
+    )
+
+
+@pytest.fixture
+async def door(settings: Settings) -> AsyncIterator[Door]:
+    async with opened(settings) as found:
+        yield found
+
+
+@pytest.fixture
+def canary(engine: Engine) -> Callable[[float], Arms]:
+    """A release in progress whose canary is the same engine."""
+    return lambda weight: Arms("n/llm", "v2-r2", "v2", True, weight, (engine.url,), (engine.url,))

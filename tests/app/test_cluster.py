@@ -1,0 +1,118 @@
+from typing import Any
+
+from app.arms import Arms, Board
+from app.cluster import ClusterArms
+from app.settings import Settings
+
+
+def rollout(current: str = "old", stable: str = "old", weight: int | None = None, **more: Any) -> dict[str, Any]:
+    status: dict[str, Any] = {"currentPodHash": current, "stableRS": stable, "observedGeneration": "7", **more}
+    if weight is not None:
+        status["canary"] = {"weights": {"canary": {"weight": weight}, "stable": {"weight": 100 - weight}}}
+    notes = {"sluice.dev/version": "v2" if current != "old" else "v1", "rollout.argoproj.io/revision": "2"}
+    return {"metadata": {"name": "llm-engine", "generation": 7, "annotations": notes}, "status": status}
+
+
+def pod(name: str, template: str, ready: str = "True", **meta: Any) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name, "labels": {"rollouts-pod-template-hash": template}, **meta},
+        "status": {"podIP": f"10.0.0.{len(name)}", "conditions": [{"type": "Ready", "status": ready}]},
+    }
+
+
+def view(found: dict[str, Any], *pods: dict[str, Any], known: ClusterArms | None = None) -> Arms | None:
+    cluster = known or ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    cluster.pods_changed({one["metadata"]["name"]: one for one in pods})
+    cluster.rollout_changed({"llm-engine": found})
+    return cluster.board.arms
+
+
+OLD, NEW = pod("a", "old"), pod("bb", "new")
+
+
+def test_without_a_release_everything_is_stables() -> None:
+    arms = view(rollout(), OLD)
+
+    assert arms is not None
+    assert (arms.release, arms.in_progress, arms.step, arms.stable) == (
+        "v1-r2",
+        False,
+        "100",
+        ("http://10.0.0.1:8000",),
+    )
+
+
+def test_a_release_in_progress_has_the_rollouts_weight_and_both_arms_pods() -> None:
+    arms = view(rollout("new", weight=5), OLD, NEW)
+
+    assert arms is not None
+    assert (arms.rollout, arms.release, arms.weight, arms.step) == ("n/llm-engine", "v2-r2", 5, "5")
+    assert (arms.stable, arms.canary) == (("http://10.0.0.1:8000",), ("http://10.0.0.2:8000",))
+
+
+def test_before_the_first_weight_the_step_is_0() -> None:
+    arms = view(rollout("new"), OLD, NEW)
+
+    assert arms is not None
+    assert (arms.step, arms.has_canary) == ("0", True)
+
+
+def test_an_abort_takes_the_canary_away_at_once() -> None:
+    arms = view(rollout("new", weight=25, abort=True), OLD, NEW)
+
+    assert arms is not None
+    assert (arms.in_progress, arms.weight, arms.canary) == (False, 0, ())
+
+
+def test_after_an_abort_answers_name_the_version_that_gives_them() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    view(rollout(), OLD, known=cluster)
+    arms = view(rollout("new", weight=0, abort=True), OLD, NEW, known=cluster)
+
+    assert arms is not None
+    assert (arms.version, arms.release) == ("v1", "v2-r2")
+
+
+def test_a_canary_that_was_never_ready_is_not_there_yet() -> None:
+    arms = view(rollout("new", weight=0), OLD, pod("bb", "new", ready="False"))
+
+    assert arms is not None
+    assert not arms.has_canary
+
+
+def test_a_canary_that_was_ready_once_stays_and_is_seen_to_fail() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    view(rollout("new", weight=0), OLD, NEW, known=cluster)
+    arms = view(rollout("new", weight=0), OLD, pod("bb", "new", ready="False"), known=cluster)
+
+    assert arms is not None
+    assert (arms.has_canary, arms.canary) == (True, ())
+
+
+def test_a_pod_on_its_way_out_gets_no_requests() -> None:
+    arms = view(rollout(), OLD, pod("ccc", "old", deletionTimestamp="2026-01-01T00:00:00Z"))
+
+    assert arms is not None
+    assert arms.stable == ("http://10.0.0.1:8000",)
+
+
+def test_a_spec_that_the_controller_has_not_seen_changes_nothing() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    before = view(rollout(), OLD, known=cluster)
+    unseen = rollout("new", weight=5, observedGeneration="6")
+
+    assert view(unseen, OLD, NEW, known=cluster) == before
+
+
+def test_blue_green_sends_nobody_to_the_preview_but_probes_reach_it() -> None:
+    arms = view(rollout("new", blueGreen={"activeSelector": "old", "previewSelector": "new"}), OLD, NEW)
+
+    assert arms is not None
+    assert (arms.step, arms.has_canary, arms.canary) == ("0", True, ("http://10.0.0.2:8000",))
+
+
+def test_blue_green_switches_everybody() -> None:
+    arms = view(rollout("new", "new", blueGreen={"activeSelector": "new"}), OLD, NEW)
+
+    assert arms is not None
+    assert (arms.in_progress, arms.stable) == (False, ("http://10.0.0.2:8000",))

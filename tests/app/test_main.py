@@ -1,0 +1,61 @@
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+ROOT = Path(__file__).parents[2]
+
+
+def start(engine_url: str, **settings: str) -> tuple["subprocess.Popen[str]", str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    env = {**os.environ, "SLUICE_STABLE_URLS": engine_url, "SLUICE_PORT": str(port), **settings}
+    process = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    return process, f"http://127.0.0.1:{port}"
+
+
+def answers(url: str, seconds: float = 10) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return True
+        except OSError:
+            time.sleep(0.05)
+    return False
+
+
+async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any) -> None:
+    engine.mode = "stall"
+    process, url = start(engine.url, SLUICE_IDLE_SECONDS="1.5", SLUICE_DRAIN_SECONDS="10")
+    assert await asyncio.to_thread(answers, url + "/livez")
+    body = {"prompt": "a", "stream": True}
+    async with aiohttp.ClientSession() as session, session.post(url + "/v1/completions", json=body) as reply:
+        await reply.content.readuntil(b"\n\n")
+        process.send_signal(signal.SIGTERM)
+        rest = await reply.read()
+    code = await asyncio.to_thread(process.wait, 10)
+
+    assert b"timeout_idle" in rest  # the engine stalled: the stream got its end, and was not cut by the exit
+    assert code == -signal.SIGTERM  # ended by what was asked, not by a kill
+
+
+def test_wrong_settings_are_one_line_each_all_at_once() -> None:
+    env = {**os.environ, "SLUICE_PORT": "no", "SLUICE_IDLE_SECONDS": "-1", "SLUICE_LOG_LEVEL": "loud"}
+
+    done = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=20)
+
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == [
+        "SLUICE_PORT",
+        "SLUICE_IDLE_SECONDS",
+        "SLUICE_LOG_LEVEL",
+    ]

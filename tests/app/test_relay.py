@@ -1,0 +1,133 @@
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+CHAT = "/v1/chat/completions"
+
+
+async def until(what: Callable[[], bool]) -> bool:
+    """Whether it becomes true within a second."""
+    deadline = time.monotonic() + 1
+    while not what() and time.monotonic() < deadline:
+        await asyncio.sleep(0.01)
+    return what()
+
+
+def asked(stream: bool = True, **more: Any) -> dict[str, Any]:
+    return {"model": "tiny", "messages": [{"role": "user", "content": "hello"}], "stream": stream, **more}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_good_answer_is_relayed_and_counted_as_ok(door: Any, stream: bool) -> None:
+    status, headers, body = await door.post(CHAT, asked(stream))
+
+    assert status == 200
+    assert b"two " in body
+    assert (headers["x-sluice-arm"], headers["x-sluice-step"]) == ("stable", "100")
+    assert door.outcomes() == {"ok": 1}
+    assert door.count("sluice_tokens_total", direction="out") == 2
+
+
+async def test_usage_is_asked_for_and_stripped_from_who_did_not_ask(door: Any, engine: Any) -> None:
+    _, _, body = await door.post(CHAT, asked())
+    _, _, told = await door.post(CHAT, asked(stream_options={"include_usage": True}))
+
+    assert engine.asked[0]["stream_options"] == {"include_usage": True}
+    assert b"usage" not in body
+    assert b"usage" in told
+    assert body.endswith(b"data: [DONE]\n\n")
+
+
+@pytest.mark.parametrize(
+    ("mode", "stream", "status", "outcome"),
+    [
+        ("500", True, 502, "upstream_5xx"),
+        ("500", False, 502, "upstream_5xx"),
+        ("400", True, 400, "prompt"),
+        ("400", False, 400, "prompt"),
+        ("hang", True, 504, "timeout_ttft"),
+        ("silent", True, 504, "timeout_ttft"),
+        ("stall", True, 200, "timeout_idle"),
+        ("cut", True, 200, "stream_truncated"),
+        ("no_done", True, 200, "stream_truncated"),
+        ("error", True, 200, "stream_error"),
+        ("abort", True, 200, "engine_abort"),
+        ("abort", False, 502, "engine_abort"),
+    ],
+)
+async def test_every_way_to_fail_has_its_outcome(
+    door: Any, engine: Any, mode: str, stream: bool, status: int, outcome: str
+) -> None:
+    engine.mode = mode
+
+    seen, headers, _ = await door.post(CHAT, asked(stream))
+
+    assert seen == status
+    assert door.outcomes() == {outcome: 1}
+    if status >= 500:
+        assert headers["x-sluice-outcome"] == outcome
+
+
+async def test_an_engine_that_is_not_there_is_a_connect_error(door: Any, canary: Any, engine: Any) -> None:
+    arms = canary(100)
+    door.gateway.board.show(type(arms)(**{**vars(arms), "canary": ("http://127.0.0.1:1",)}))
+
+    status, headers, _ = await door.post(CHAT, asked(), x_sluice_user="a")
+
+    assert (status, headers["x-sluice-outcome"]) == (502, "connect_error")
+    assert door.outcomes(arm="canary") == {"connect_error": 1}
+
+
+async def test_a_canary_without_a_pod_fails_and_stable_does_not_stand_in(door: Any, canary: Any) -> None:
+    arms = canary(100)
+    door.gateway.board.show(type(arms)(**{**vars(arms), "canary": ()}))
+
+    await door.post(CHAT, asked(), x_sluice_user="a")
+
+    assert door.outcomes(arm="canary") == {"connect_error": 1}
+    assert door.outcomes(arm="stable") == {}
+
+
+async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(door: Any, engine: Any) -> None:
+    engine.mode = "cut"
+
+    _, _, body = await door.post(CHAT, asked())
+
+    last = json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))
+    assert last["error"]["code"] == "stream_truncated"
+    assert b"stop" not in body
+
+
+@pytest.mark.parametrize(("mode", "stream"), [("hang", True), ("silent", True), ("stall", True), ("hang", False)])
+async def test_a_client_that_hangs_up_frees_the_engine_within_a_second(
+    door: Any, engine: Any, mode: str, stream: bool
+) -> None:
+    engine.mode = mode
+    door.gateway.settings.first_token_seconds = door.gateway.settings.idle_seconds = 20
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await door.post(CHAT, asked(stream))
+
+    assert await until(lambda: engine.running == 0)
+    assert await until(lambda: door.outcomes() == {"client_cancel": 1})
+
+
+async def test_prompt_and_key_of_the_client_do_not_reach_the_engines_headers(door: Any, engine: Any) -> None:
+    await door.post(CHAT, asked(), authorization="Bearer secret", x_request_id="r-1", x_sluice_user="ann")
+
+    sent = {name.lower(): value for name, value in engine.headers[0].items()}
+    assert "authorization" not in sent
+    assert (sent["x-request-id"], sent["x-sluice-source"], sent["x-sluice-step"]) == ("r-1", "user", "100")
+
+
+async def test_a_stream_arrives_while_it_is_made(door: Any, engine: Any) -> None:
+    engine.mode = "stall"
+    async with aiohttp.ClientSession() as session, session.post(door.url + CHAT, json=asked()) as reply:
+        async with asyncio.timeout(0.4):
+            first = await reply.content.readuntil(b"\n\n")
+        assert b"two " in first

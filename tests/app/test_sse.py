@@ -1,0 +1,86 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app import sse
+
+
+def frame(document: Any) -> bytes:
+    return b"data: " + (document if isinstance(document, bytes) else json.dumps(document).encode()) + b"\n\n"
+
+
+def delta(content: str, reason: str | None = None) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": reason}]}
+
+
+USAGE = {"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}}
+GOOD = [frame(delta("")), frame(delta("héllo ")), frame(delta("世界", "stop")), frame(USAGE), frame(b"[DONE]")]
+
+
+def judged(*frames: bytes, strip: bool = True) -> tuple[sse.Stream, bytes]:
+    stream = sse.Stream(strip)
+    passed = b"".join(stream.feed(one) for one in frames)
+    return stream, passed + stream.rest()
+
+
+@given(some.lists(some.integers(1, 40), max_size=60), some.booleans())
+def test_wherever_the_bytes_are_split_the_same_comes_out(sizes: list[int], strip: bool) -> None:
+    whole, parts, at = b"".join(GOOD), [], 0
+    for size in sizes:
+        parts.append(whole[at : at + size])
+        at += size
+    stream, passed = judged(*parts, whole[at:], strip=strip)
+
+    assert stream.outcome == "ok"
+    assert stream.tokens == {"in": 3, "out": 2}
+    assert passed == b"".join(one for one in GOOD if not (strip and b"usage" in one))
+
+
+@pytest.mark.parametrize(
+    ("frames", "outcome"),
+    [
+        (GOOD, "ok"),
+        (GOOD[:-1], "stream_truncated"),
+        ([frame(delta("a")), frame(delta("b", "abort")), frame(b"[DONE]")], "engine_abort"),
+        ([frame(delta("a")), frame({"error": {"message": "x"}}), frame(b"[DONE]")], "stream_error"),
+        ([frame(delta("a")), frame(b'{"broken'), frame(b"[DONE]")], "ok"),
+        ([frame(b'{"broken'), frame(b"[DONE]")], "stream_error"),
+        ([], "stream_truncated"),
+    ],
+)
+def test_how_a_stream_ended(frames: list[bytes], outcome: str) -> None:
+    assert judged(*frames)[0].outcome == outcome
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_an_abort_is_seen_with_and_without_spaces(separators: tuple[str, str]) -> None:
+    end = json.dumps(delta("b", "abort"), separators=separators).encode()
+
+    assert judged(frame(delta("a")), frame(end), frame(b"[DONE]"))[0].outcome == "engine_abort"
+
+
+def test_a_text_that_speaks_of_errors_is_no_error() -> None:
+    text = 'said "error" and "usage":{ and "finish_reason":"abort"'
+
+    assert judged(frame(delta("a")), frame(delta(text)), frame(b"[DONE]"))[0].outcome == "ok"
+
+
+def test_a_role_alone_is_no_content() -> None:
+    stream, _ = judged(frame(delta("")))
+
+    assert not stream.content
+
+
+def test_what_comes_after_the_last_frame_is_passed_on() -> None:
+    assert judged(GOOD[0], b": a comment")[1].endswith(b": a comment")
+
+
+def test_an_answer_in_one_piece_is_judged() -> None:
+    good = {"choices": [{"text": "a", "finish_reason": "stop"}], "usage": {"completion_tokens": 1}}
+
+    assert sse.whole(json.dumps(good).encode()) == ("ok", {"in": 0, "out": 1})
+    assert sse.whole(b"<html>")[0] == "stream_error"
+    assert sse.whole(b'{"choices": [{"finish_reason": "abort"}]}')[0] == "engine_abort"
