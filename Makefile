@@ -48,8 +48,8 @@ bases: ## Build the images that a site would pull: Python and vLLM for the CPU, 
 	$(PYTHON) -m lab bases
 
 ##@ ship
-image: environment ## Build the images of this commit, push them, and print their digests
-	sluice image
+image: environment ## Build this commit's images, push them and print their digests: REGISTRY=host/path VERSION=v1.2.0
+	sluice image --registry "$(or $(REGISTRY),$(error say where to push: make image REGISTRY=host/path VERSION=v1.2.0))" --version "$(or $(VERSION),$(error say which version: make image REGISTRY=host/path VERSION=v1.2.0))"
 
 gates: environment ## Write the AnalysisTemplates, rules and alerts that rollouts/gates.yaml asks for
 	$(PYTHON) -m rollouts.generate

@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from lab.errors import Refused
 
-Check = Literal["weights-exact", "blue-green", "leaves-nothing"]
+Check = Literal["weights-exact"]
 
 
 class Strict(BaseModel):

@@ -12,7 +12,7 @@ import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 
 from release import context
-from release.errors import Refused, ReleaseError
+from release.errors import BuildFailed, Refused
 
 Say = Callable[[str], None]
 Event = Mapping[str, Any]
@@ -20,12 +20,6 @@ Event = Mapping[str, Any]
 MB = 1_000_000
 LIMIT_MB = {"engine": 50}  # a release's layer on top of vLLM; big weights come from a cache volume
 BUILD_SECONDS = 3600
-
-
-class BuildFailed(ReleaseError):
-    """A step of the Dockerfile or a push failed; nothing was released."""
-
-    code = 9
 
 
 @dataclass(frozen=True)

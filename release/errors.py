@@ -7,7 +7,8 @@ ReleaseError          1   something nobody foresaw
 │   └── InProgress    5   another release is being judged
 ├── Unreachable       6   the cluster did not answer; nothing was changed by this command
 ├── NotInstalled      7   there is no such release in the namespace
-└── UpgradeFailed     8   Helm stopped in the middle of its upgrade
+├── UpgradeFailed     8   Helm stopped in the middle of its upgrade
+└── BuildFailed       9   a step of the Dockerfile or a push failed; nothing was released
 
 0 is promoted (or, for a command that judges nothing, done); 2 is a wrong option; 9 is an image
 that could not be built or pushed (build.py); 130 is Ctrl-C.
@@ -46,3 +47,7 @@ class NotInstalled(ReleaseError):
 
 class UpgradeFailed(ReleaseError):
     code = 8
+
+
+class BuildFailed(ReleaseError):
+    code = 9

@@ -10,8 +10,8 @@ import docker  # type: ignore[import-untyped]
 import pytest
 
 from release import build
-from release.build import BuildFailed, Order
-from release.errors import Refused
+from release.build import Order
+from release.errors import BuildFailed, Refused
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "d" * 64
