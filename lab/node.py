@@ -78,7 +78,11 @@ def kubelet() -> dict[str, object]:
     return {
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
-        "authentication": {"anonymous": {"enabled": False}, "webhook": {"enabled": True}},
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{paths.PKI}/ca.crt"},
+        },
         "authorization": {"mode": "Webhook"},
         "address": paths.NODE_IP,
         "tlsCertFile": f"{paths.PKI}/api.crt",

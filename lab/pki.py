@@ -10,6 +10,7 @@ SUBJECT_NAMES = (
     f"IP:{paths.NODE_IP},IP:127.0.0.1,IP:{paths.API_SERVICE_IP},DNS:kubernetes,DNS:kubernetes.default,"
     "DNS:kubernetes.default.svc"
 )
+SERVER_SUBJECT = "/O=system:masters/CN=kube-apiserver"  # it is also what the API server shows to the kubelet
 SERVER = f"https://{paths.NODE_IP}:{paths.API_PORT}"
 
 
@@ -36,7 +37,7 @@ def serving_certificate() -> None:
     request, extensions = paths.PKI / "api.csr", paths.PKI / "api.ext"
     extensions.write_text(f"subjectAltName={SUBJECT_NAMES}\n")
     run(
-        *("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=kube-apiserver"),
+        *("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", SERVER_SUBJECT),
         *("-keyout", paths.PKI / "api.key", "-out", request),
     )
     run(

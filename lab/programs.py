@@ -73,6 +73,8 @@ def apiserver() -> Program:
             "--authorization-mode=RBAC",
             "--kubelet-preferred-address-types=InternalIP",
             f"--kubelet-certificate-authority={paths.PKI}/ca.crt",
+            f"--kubelet-client-certificate={paths.PKI}/api.crt",
+            f"--kubelet-client-key={paths.PKI}/api.key",
             "--allow-privileged=false",
             "--profiling=false",
         ],

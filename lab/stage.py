@@ -56,7 +56,10 @@ class Stage:
     def write(self, version: str, images: Images, faults: list[Fault]) -> None:
         """Write the environment folder of one release; the fault proxy stands before every release's engine."""
         self.environment.mkdir(parents=True, exist_ok=True)
-        values = merged(YAML(typ="safe", pure=True).load(LAB_VALUES.read_text()), self.overlay(version, images, faults))
+        base = YAML(typ="safe", pure=True).load(LAB_VALUES.read_text())
+        values = merged(base, self.overlay(images, faults))
+        # another environment is another pod template, also where two fake releases run the same image
+        values["engine"]["env"] = [*base["engine"].get("env", []), {"name": "SLUICE_BUILD", "value": version}]
         dump(self.environment / "values.yaml", merged(values, self.values))
         release = {
             "version": version,
@@ -66,7 +69,7 @@ class Stage:
         }
         dump(self.environment / "release.yaml", {"release": release})
 
-    def overlay(self, version: str, images: Images, faults: list[Fault]) -> dict[str, Any]:
+    def overlay(self, images: Images, faults: list[Fault]) -> dict[str, Any]:
         plan = json.dumps([fault.document() for fault in faults])
         proxy = {
             "name": "fault",
@@ -80,7 +83,6 @@ class Stage:
             "engine": {
                 "trafficPort": FAULT_PORT,
                 "sidecars": [proxy],
-                "env": [{"name": "SLUICE_BUILD", "value": version}],
             },
             "rollouts": {"prometheus": paths.PROMETHEUS},
         }

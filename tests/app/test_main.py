@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,9 +34,10 @@ def answers(url: str, seconds: float = 10) -> bool:
     return False
 
 
-async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any) -> None:
+async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any, request: pytest.FixtureRequest) -> None:
     engine.mode = "stall"
     process, url = start(engine.url, SLUICE_IDLE_SECONDS="1.5", SLUICE_DRAIN_SECONDS="10")
+    request.addfinalizer(process.kill)
     assert await asyncio.to_thread(answers, url + "/livez")
     body = {"prompt": "a", "stream": True}
     async with aiohttp.ClientSession() as session, session.post(url + "/v1/completions", json=body) as reply:

@@ -6,6 +6,7 @@ SLUICE_ROLLOUT: {{ printf "%s-engine" (include "llm.fullname" .) | quote }}
 SLUICE_ENGINE_PORT: {{ include "llm.trafficPort" . | quote }}
 SLUICE_PORT: "8080"
 SLUICE_PROBE_KEY_FILE: /etc/sluice/probe/key
+SLUICE_MAX_PER_USER: {{ int (.Subcharts.rollouts.Files.Get "gates.yaml" | fromYaml).strata.maxPerUser | quote }}
 SLUICE_DRAIN_SECONDS: {{ int .Values.gateway.drainSeconds | quote }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
