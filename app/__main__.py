@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from app.main import create_app
 from app.settings import Settings
 
+KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
+
 
 class Server(uvicorn.Server):
     """Says that it drains before it stops listening."""
@@ -49,6 +51,7 @@ def main() -> int:
         port=settings.port,
         loop="uvloop",
         http="httptools",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=int(settings.drain_seconds),

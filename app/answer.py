@@ -51,6 +51,9 @@ class Answer(Response):
                 await send(body(fault.event, more=False))
             else:
                 await self.refuse(fault, send)
+        except Exception:
+            self.exchange.end("stream_error")  # an answer that we cannot read is the engine's failure
+            raise
 
     def streams(self, reply: Reply) -> bool:
         return self.call.stream and reply.status == 200

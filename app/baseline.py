@@ -53,6 +53,8 @@ class Baseline:
 
     def judge(self, where: Where, seconds: float) -> None:
         """Count a judged request's TTFT when it is above the bound; keep it until there is one."""
+        if self.arms is None or not self.arms.in_progress:
+            return
         if where[-1] not in self.bounds:
             self.unjudged.append((where, seconds))
         elif seconds > self.bounds[where[-1]]:

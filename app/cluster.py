@@ -33,7 +33,10 @@ class ClusterArms:
             watches.create_task(Watch(access, pods, {"labelSelector": HASH}, self.pods_changed).run())
 
     def rollout_changed(self, found: dict[str, Object]) -> None:
-        self.rollout = found.get(self.settings.rollout)
+        """Take a status only when it speaks of the newest spec; until then the one before holds."""
+        rollout = found.get(self.settings.rollout)
+        if rollout and (self.rollout is None or observed(rollout)):
+            self.rollout = rollout
         self.show()
 
     def pods_changed(self, found: dict[str, Object]) -> None:
@@ -41,13 +44,12 @@ class ClusterArms:
         self.show()
 
     def show(self) -> None:
-        """Show what is known; a Rollout whose controller has not seen its newest spec waits for it."""
+        """Show what is known, once the controller has said which template is which."""
         if self.rollout is None:
             return
         meta, status = self.rollout["metadata"], self.rollout.get("status") or {}
-        if not status.get("currentPodHash") or (self.board.arms and not observed(meta, status)):
-            return
-        self.board.show(self.arms(meta, status))
+        if status.get("currentPodHash"):
+            self.board.show(self.arms(meta, status))
 
     def arms(self, meta: Object, status: Object) -> Arms:
         stable, canary, weight = hashes(status)
@@ -76,8 +78,9 @@ class ClusterArms:
         return tuple(sorted(f"http://{pod['status']['podIP']}:{port}" for pod in found if ready(pod)))
 
 
-def observed(meta: Object, status: Object) -> bool:
-    return str(status.get("observedGeneration")) == str(meta.get("generation"))
+def observed(rollout: Object) -> bool:
+    seen = (rollout.get("status") or {}).get("observedGeneration")
+    return str(seen) == str(rollout["metadata"].get("generation"))
 
 
 def hashes(status: Object) -> tuple[str, str, float]:
@@ -89,7 +92,9 @@ def hashes(status: Object) -> tuple[str, str, float]:
     if current == stable:
         return stable, "", 0.0
     weights: Any = (status.get("canary") or {}).get("weights") or {}
-    return stable, current, float((weights.get("canary") or {}).get("weight") or 0)
+    canary: Any = weights.get("canary") or {}
+    another = canary.get("podTemplateHash") not in (None, "", current)  # the weight of a canary before this one
+    return stable, current, 0.0 if another else float(canary.get("weight") or 0)
 
 
 def ready(pod: Object) -> bool:

@@ -24,7 +24,7 @@ class Ledger:
         step = (arms.release, arms.step)
         if step != self.step:
             self.step, self.judged = step, Counter()
-        over = self.over_cap(arm, user) if source == "user" and user else False
+        over = self.over_cap(arm, user) if source == "user" and user and arms.in_progress else False
         where = (arms.rollout, arms.release, arms.step, arm, source)
         self.metrics.started.labels(*where).inc()
         self.metrics.inflight.labels(arm).inc()
@@ -92,6 +92,7 @@ class Exchange:
         if ending == outcome.OK:
             metrics.latency.observe(self.age)
             self.pace(tokens or {})
+        metrics.ended(self.where[1])
 
     def pace(self, tokens: dict[str, int]) -> None:
         rollout, release, arm, _ = self.broad

@@ -87,6 +87,11 @@ class Metrics:
             for kind in KINDS:
                 self.slow.labels(*where, kind)
 
+    def ended(self, release: str) -> None:
+        """A request of this release has ended: when it outlived the release's children, it made some anew."""
+        if release != self.current and release not in self.over:
+            self.over[release] = time.time()
+
     def forget(self, now: float) -> None:
         """Remove the children of releases that ended more than `forget_seconds` ago."""
         for release in [one for one, ended in self.over.items() if now - ended >= self.forget_seconds]:

@@ -14,6 +14,7 @@ from app.exchange import Exchange
 from app.gateway import Gateway
 
 Reply = aiohttp.ClientResponse
+CLOSING_SECONDS = 1  # how long a stream's connection may stay open after [DONE]
 
 
 class Attempt:
@@ -52,6 +53,8 @@ class Attempt:
         try:
             async with asyncio.timeout(self.limit()):
                 return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+        except aiohttp.ServerTimeoutError:
+            raise EngineFault("connect_error", "no connection to the engine in time") from None
         except TimeoutError:
             raise EngineFault("timeout_ttft", f"no answer within {self.limit():g} s") from None
         except (aiohttp.ClientError, OSError) as error:
@@ -96,6 +99,8 @@ class Attempt:
             passed = stream.feed(chunk)
             if stream.content:
                 self.exchange.content()
+            if stream.done:  # the answer is whole: what becomes of the connection is no one's fault any more
+                self.exchange.end(stream.outcome, stream.tokens)
             if passed:
                 yield passed
         if left := stream.rest():
@@ -110,11 +115,18 @@ class Attempt:
         left = self.settings.total_seconds - self.exchange.age
         first = self.settings.first_token_seconds - self.exchange.age
         wait = min(left, self.settings.idle_seconds if stream.content else first)
+        wait = CLOSING_SECONDS if stream.done else wait  # read to the end, so that the connection can be used again
         try:
             async with asyncio.timeout(max(0.0, wait)):
                 return await anext(chunks, None)
-        except TimeoutError:
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            if stream.done:
+                return None
+            raise self.broken(error, wait, stream) from None
+
+    @staticmethod
+    def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
+        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
             outcome = "timeout_idle" if stream.content else "timeout_ttft"
-            raise EngineFault(outcome, f"nothing came for {wait:.0f} s") from None
-        except (aiohttp.ClientError, OSError):
-            raise EngineFault("stream_truncated", "the engine cut its stream off") from None
+            return EngineFault(outcome, f"nothing came for {wait:.0f} s")
+        return EngineFault("stream_truncated", "the engine cut its stream off")

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 END = b"\n\n"
+READABLE = {"text", "message"}  # what a choice of a whole answer must have one of
+CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
 
 
 @dataclass
@@ -55,17 +57,20 @@ class Stream:
         if not isinstance(document, dict) or "error" in document:
             self.failed = True
             return True
-        for choice in document.get("choices") or []:
-            self.choice(choice)
-        usage = document.get("usage")
-        if usage:
-            self.tokens = tokens(usage)
+        try:
+            for choice in document.get("choices") or []:
+                self.choice(choice)
+            usage = document.get("usage")
+            self.tokens = tokens(usage) if usage else self.tokens
+        except (AttributeError, TypeError, ValueError):  # JSON, but of no shape that a client could read
+            self.failed = True
+            return True
         return not (self.strip_usage and usage and not document.get("choices"))
 
     def choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or {}
-        said = delta.get("content") or delta.get("reasoning_content") or delta.get("tool_calls") or choice.get("text")
-        self.content = self.content or bool(said)
+        said = [delta.get(name) for name in CONTENT] + [choice.get("text")]
+        self.content = self.content or any(said)
         reason = choice.get("finish_reason")
         self.finished = self.finished or bool(reason)
         self.aborted = self.aborted or reason == "abort"
@@ -89,9 +94,12 @@ def whole(body: bytes) -> tuple[str, dict[str, int]]:
     """Outcome and tokens of an answer that came in one piece."""
     try:
         document = json.loads(body)
-        choices = document["choices"]
-    except (ValueError, KeyError, TypeError):
+        reasons = {
+            choice.get("finish_reason") for choice in document["choices"] if "text" in choice or choice["message"]
+        }
+        counted = tokens(document.get("usage") or {})
+    except (AttributeError, KeyError, TypeError, ValueError):
         return "stream_error", {}
-    if any(choice.get("finish_reason") == "abort" for choice in choices):
+    if "abort" in reasons:
         return "engine_abort", {}
-    return "ok", tokens(document.get("usage") or {})
+    return ("ok", counted) if reasons else ("stream_error", {})

@@ -118,6 +118,8 @@ def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]
     load.start()
     try:
         with Timeline(stage.cluster()) as timeline:
+            with clock.part("users and probes show what is normal"):
+                stage.wait_baseline()
             done = [Released("v1.0.0", began, time.time(), "promoted", timeline.wait_first())]
             for version, image, faults in (("v1.1.0", images[1], []), ("v1.2.0", images[2], BAD)):
                 with clock.part(f"{version} is released"):

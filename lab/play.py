@@ -94,6 +94,8 @@ class Play:
         before = [action for action in self.scenario.actions if action.do == "hide-metrics"]
         for action in before:
             actions.do(action, self.stage)
+        if self.scenario.tier == "real":
+            self.stage.wait_baseline()
         self.stage.write(VERSION, self.new, self.scenario.faults)
         with Timeline(self.stage.cluster()) as timeline:
             watcher = self.stage.deploy(wait)

@@ -12,8 +12,10 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from app.baseline import WANTED
 from lab import paths
 from lab.errors import NotReady
+from lab.observers import prometheus_answer
 from lab.programs import answers, kubectl
 from lab.scenario import Fault
 from release.cluster import Cluster, connect
@@ -124,6 +126,21 @@ class Stage:
             if time.monotonic() > deadline:
                 raise NotReady(f"{self.namespace}: the gateway at {self.url} is not ready after {seconds:.0f} s")
             time.sleep(0.2)
+
+    def wait_baseline(self, seconds: float = 240) -> None:
+        """Return when every gateway has seen enough of stable's probes to say what is slow, as in a real service.
+
+        Raises:
+            NotReady: the probes do not arrive.
+        """
+        name = f'sluice_ttft_seconds_count{{namespace="{self.namespace}",arm="stable",source="probe"}}'
+        deadline = time.monotonic() + seconds
+        while len(prometheus_answer(f"{name} >= {WANTED}")) < len(prometheus_answer(name)) or not prometheus_answer(
+            name
+        ):
+            if time.monotonic() > deadline:
+                raise NotReady(f"{self.namespace}: stable's {WANTED} probes have not come within {seconds:.0f} s")
+            time.sleep(1)
 
     def remove(self) -> None:
         """Delete the namespace and wait until its pods are gone."""

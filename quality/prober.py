@@ -91,7 +91,8 @@ class Prober:
 
     async def probe(self, session: aiohttp.ClientSession, arm: str, turn: int) -> None:
         golden = self.golden[turn % len(self.golden)]
-        stream = turn // len(self.golden) % 2 == turn % 2  # half of all, and each prompt both ways
+        # three of four, for only a stream tells the TTFT; each prompt both ways
+        stream = (turn + turn // len(self.golden)) % 4 != 0
         headers = {"x-sluice-probe": self.settings.key, "x-sluice-arm": arm}
         answer = await answers.asked(
             session, self.settings.gateway + golden.path, golden.body(self.settings.model, stream=stream), headers

@@ -10,8 +10,7 @@ ReleaseError          1   something nobody foresaw
 ├── UpgradeFailed     8   Helm stopped in the middle of its upgrade
 └── BuildFailed       9   a step of the Dockerfile or a push failed; nothing was released
 
-0 is promoted (or, for a command that judges nothing, done); 2 is a wrong option; 9 is an image
-that could not be built or pushed (build.py); 130 is Ctrl-C.
+0 is promoted (or, for a command that judges nothing, done); 2 is a wrong option; 130 is Ctrl-C.
 """
 
 PROMOTED = 0

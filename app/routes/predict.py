@@ -4,8 +4,9 @@ import asyncio
 import json
 from typing import Annotated
 
-from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from app import call
 from app.arms import Arms
@@ -30,8 +31,21 @@ class Prediction(BaseModel):
     tokens: int
 
 
-@router.post("/predict")
-async def predict(asked: Prompt, request: Request) -> Prediction:
+async def capped(request: Request) -> Prompt:
+    """The body, read by us: FastAPI would take one of any size."""
+    document = await call.read(request, request.app.state.gateway.settings.max_body_bytes)
+    try:
+        return Prompt.model_validate(document)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
+        raise RequestValidationError(found) from None
+
+
+DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {"schema": Prompt.model_json_schema()}}}}
+
+
+@router.post("/predict", openapi_extra=DESCRIBED)
+async def predict(asked: Annotated[Prompt, Depends(capped)], request: Request) -> Prediction:
     gateway: Gateway = request.app.state.gateway
     document = {"model": gateway.settings.model_name, "prompt": asked.prompt, "max_tokens": asked.max_new_tokens}
     wanted = call.understood(request, document, gateway.settings, "/v1/completions")

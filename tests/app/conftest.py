@@ -63,6 +63,8 @@ class Engine:
         if self.mode == "hang":
             await asyncio.sleep(30)
         if not self.asked[-1].get("stream"):
+            if self.mode == "odd":
+                return web.json_response({"choices": [1]})
             reason = "abort" if self.mode == "abort" else "stop"
             choice = {"index": 0, "text": "two words", "message": {"content": "two words"}, "finish_reason": reason}
             return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
@@ -81,10 +83,14 @@ class Engine:
             return reply
         if self.mode == "error":
             await reply.write(frame({"error": {"message": "out of memory"}}))
+        if self.mode == "odd":
+            await reply.write(frame({"choices": [1]}))
         await reply.write(delta("words", "abort" if self.mode == "abort" else "stop"))
         await reply.write(USAGE)
         if self.mode != "no_done":
             await reply.write(DONE)
+        if self.mode == "linger":
+            await asyncio.sleep(30)
         return reply
 
 
@@ -165,6 +171,7 @@ def settings(engine: Engine, tmp_path: Any) -> Settings:
         stable_urls=engine.url,
         model_name="tiny",
         probe_key_file=key,
+        connect_seconds=0.3,
         first_token_seconds=0.5,
         idle_seconds=0.5,
         total_seconds=5,

@@ -85,3 +85,11 @@ def test_the_last_releases_bound_stands_in_and_says_so(baseline: Baseline) -> No
     baseline.begin(arms("v3-r3"))
 
     assert ("probe", "kept", pytest.approx(0.4)) in bounds(baseline)
+
+
+def test_without_a_release_in_progress_nothing_is_kept_to_be_judged(baseline: Baseline) -> None:
+    baseline.begin(arms(in_progress=False))
+    for _ in range(10):
+        baseline.judge(WHERE, 9.0)
+
+    assert baseline.unjudged == []

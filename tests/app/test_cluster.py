@@ -116,3 +116,22 @@ def test_blue_green_switches_everybody() -> None:
 
     assert arms is not None
     assert (arms.in_progress, arms.stable) == (False, ("http://10.0.0.2:8000",))
+
+
+def test_the_weight_of_an_earlier_canary_is_not_the_new_ones() -> None:
+    found = rollout("new", weight=25)
+    found["status"]["canary"]["weights"]["canary"]["podTemplateHash"] = "between"
+    arms = view(found, OLD, NEW)
+
+    assert arms is not None
+    assert arms.step == "0"
+
+
+def test_pods_that_go_are_noticed_while_the_controller_is_away() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    view(rollout(), OLD, known=cluster)
+    cluster.rollout_changed({"llm-engine": rollout("new", observedGeneration="6")})
+    cluster.pods_changed({"ccc": pod("ccc", "old")})
+
+    assert cluster.board.arms is not None
+    assert cluster.board.arms.stable == ("http://10.0.0.3:8000",)

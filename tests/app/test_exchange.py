@@ -90,3 +90,16 @@ def test_the_oldest_request_under_way_is_known(ledger: Ledger) -> None:
 
     exchange.end("ok")
     assert ledger.oldest("canary") == 0
+
+
+def test_a_request_that_outlives_its_release_leaves_no_counters_behind() -> None:
+    metrics = Metrics(0)
+    ledger = Ledger(metrics, Baseline(metrics), max_per_user=5)
+    metrics.begin(arms())
+    exchange = ledger.begin(arms(), "canary", "user", "ann")
+    metrics.begin(arms(release="v3-r3"))
+
+    exchange.end("ok")
+    metrics.begin(arms(25, release="v3-r3"))
+
+    assert outcomes(ledger) == {}

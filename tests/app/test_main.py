@@ -19,11 +19,13 @@ def start(engine_url: str, **settings: str) -> tuple["subprocess.Popen[str]", st
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     env = {**os.environ, "SLUICE_STABLE_URLS": engine_url, "SLUICE_PORT": str(port), **settings}
-    process = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     return process, f"http://127.0.0.1:{port}"
 
 
-def answers(url: str, seconds: float = 10) -> bool:
+def answers(url: str, seconds: float = 30) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -61,3 +63,24 @@ def test_wrong_settings_are_one_line_each_all_at_once() -> None:
         "SLUICE_IDLE_SECONDS",
         "SLUICE_LOG_LEVEL",
     ]
+
+
+@pytest.mark.parametrize("mode", ["500", "400", "odd", "cut"])
+async def test_no_log_line_holds_a_prompt(engine: Any, request: pytest.FixtureRequest, mode: str) -> None:
+    engine.mode = mode
+    process, url = start(engine.url, SLUICE_LOG_LEVEL="debug")
+    request.addfinalizer(process.kill)
+    assert await asyncio.to_thread(answers, url + "/livez")
+    async with aiohttp.ClientSession() as session:
+        for path, more in (
+            ("/predict", {}),
+            ("/predict", {"max_new_tokens": 0}),
+            ("/v1/completions", {"stream": True}),
+        ):
+            async with session.post(url + path, json={"prompt": "marker-4711", **more}) as reply:
+                await reply.read()
+    process.send_signal(signal.SIGTERM)
+    said, _ = await asyncio.to_thread(process.communicate, None, 20)
+
+    assert len(engine.asked) == 2
+    assert "marker" not in said

@@ -1,11 +1,14 @@
 import asyncio
 import json
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import aiohttp
 import pytest
+
+from app import sse
 
 CHAT = "/v1/chat/completions"
 
@@ -20,6 +23,19 @@ async def until(what: Callable[[], bool]) -> bool:
 
 def asked(stream: bool = True, **more: Any) -> dict[str, Any]:
     return {"model": "tiny", "messages": [{"role": "user", "content": "hello"}], "stream": stream, **more}
+
+
+@pytest.fixture
+def full() -> Iterator[str]:
+    """An address whose queue of connections is full: one more gets no answer."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server:
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(server.getsockname())
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        for one in waiting:
+            one.close()
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -83,6 +99,15 @@ async def test_an_engine_that_is_not_there_is_a_connect_error(door: Any, canary:
     assert door.outcomes(arm="canary") == {"connect_error": 1}
 
 
+async def test_an_engine_that_does_not_accept_is_a_connect_error(door: Any, canary: Any, full: str) -> None:
+    arms = canary(100)
+    door.gateway.board.show(type(arms)(**{**vars(arms), "canary": (full,)}))
+
+    await door.post(CHAT, asked(), x_sluice_user="a")
+
+    assert door.outcomes(arm="canary") == {"connect_error": 1}
+
+
 async def test_a_canary_without_a_pod_fails_and_stable_does_not_stand_in(door: Any, canary: Any) -> None:
     arms = canary(100)
     door.gateway.board.show(type(arms)(**{**vars(arms), "canary": ()}))
@@ -131,3 +156,13 @@ async def test_a_stream_arrives_while_it_is_made(door: Any, engine: Any) -> None
         async with asyncio.timeout(0.4):
             first = await reply.content.readuntil(b"\n\n")
         assert b"two " in first
+
+
+@pytest.mark.parametrize("shape", ["choices", "delta", "usage"])
+async def test_json_of_no_known_shape_is_the_engines_failure(shape: str) -> None:
+    broken = {"choices": {"choices": [None]}, "delta": {"choices": [{"delta": "x"}]}, "usage": {"usage": "x"}}[shape]
+    stream = sse.Stream(strip_usage=False)
+    stream.feed(b"data: " + json.dumps(broken).encode() + b"\n\ndata: [DONE]\n\n")
+
+    assert stream.outcome == "stream_error"
+    assert sse.whole(json.dumps(broken).encode())[0] == "stream_error"

@@ -90,3 +90,19 @@ async def test_a_prompt_stands_in_no_metric(door: Any) -> None:
     await door.post("/predict", {"prompt": "marker-4711"}, x_sluice_user="marker-user")
 
     assert b"marker" not in (await door.get("/metrics"))[1]
+
+
+async def test_predicts_body_is_capped_too(door: Any, engine: Any) -> None:
+    status, _, body = await door.post("/predict", {"prompt": "x" * 20_000})
+
+    assert (status, json.loads(body)["error"]["code"]) == (413, "body_too_large")
+    assert engine.asked == []
+
+
+async def test_the_documentation_page_knows_the_endpoints(door: Any) -> None:
+    assert (await door.get("/docs"))[0] == 200
+
+    described = json.loads((await door.get("/openapi.json"))[1])
+    fields = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "/v1/chat/completions" in described["paths"]
+    assert set(fields["properties"]) == {"prompt", "max_new_tokens"}

@@ -83,4 +83,4 @@ def test_an_answer_in_one_piece_is_judged() -> None:
 
     assert sse.whole(json.dumps(good).encode()) == ("ok", {"in": 0, "out": 1})
     assert sse.whole(b"<html>")[0] == "stream_error"
-    assert sse.whole(b'{"choices": [{"finish_reason": "abort"}]}')[0] == "engine_abort"
+    assert sse.whole(b'{"choices": [{"text": "a", "finish_reason": "abort"}]}')[0] == "engine_abort"
