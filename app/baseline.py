@@ -1,4 +1,4 @@
-"""The slow bound: above twice stable's P99 and at least 50 ms worse, frozen while a release is judged."""
+"""The slow bound: above twice stable's P99 and at least `slow_least_seconds` worse, frozen while a release is judged."""
 
 import math
 from collections import deque
@@ -9,7 +9,6 @@ from app.metrics import SOURCES, Metrics
 WANTED = 200  # judged requests of stable; with fewer a P99 says little
 KEPT = 2000
 TIMES = 2.0
-LEAST_SECONDS = 0.05
 
 
 Where = tuple[str, str, str, str, str]
@@ -18,8 +17,8 @@ Where = tuple[str, str, str, str, str]
 class Baseline:
     """Per source, from stable's TTFTs of streamed answers in this process, in seconds."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self.metrics = metrics
+    def __init__(self, metrics: Metrics, least_seconds: float) -> None:
+        self.metrics, self.least_seconds = metrics, least_seconds
         self.seen = {source: deque[float](maxlen=KEPT) for source in SOURCES}
         self.bounds: dict[str, float] = {}
         self.last: dict[str, float] = {}
@@ -39,7 +38,7 @@ class Baseline:
         self.bounds = {}
         for source in SOURCES:
             if len(self.seen[source]) >= WANTED:
-                self.freeze(source, bound(self.seen[source]), "measured")
+                self.freeze(source, bound(self.seen[source], self.least_seconds), "measured")
             elif source in self.last:
                 self.freeze(source, self.last[source], "kept")
 
@@ -67,14 +66,14 @@ class Baseline:
         self.seen[source].append(seconds)
         wanting = self.arms and self.arms.in_progress and source not in self.bounds
         if wanting and len(self.seen[source]) >= WANTED:
-            self.freeze(source, bound(self.seen[source]), "measured")
+            self.freeze(source, bound(self.seen[source], self.least_seconds), "measured")
 
     def is_slow(self, source: str, seconds: float) -> bool:
         return source in self.bounds and seconds > self.bounds[source]
 
 
-def bound(seen: deque[float]) -> float:
-    """max(2 P99, P99 + 50 ms), P99 by the nearest-rank method."""
+def bound(seen: deque[float], least_seconds: float) -> float:
+    """max(2 P99, P99 + least_seconds), P99 by the nearest-rank method; all in seconds."""
     ordered = sorted(seen)
     worst = ordered[math.ceil(0.99 * len(ordered)) - 1]
-    return max(TIMES * worst, worst + LEAST_SECONDS)
+    return max(TIMES * worst, worst + least_seconds)

@@ -43,7 +43,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Own the one pooled session and the watches for as long as the application runs."""
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
-    baseline = Baseline(counters)
+    baseline = Baseline(counters, settings.slow_least_seconds)
     ledger = Ledger(counters, baseline, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)

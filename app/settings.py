@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     forget_seconds: float = Field(default=60, ge=0, description="how long counters outlive their release")
     max_body_bytes: int = Field(default=1024 * 1024, gt=0)
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
+    slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
 

@@ -126,7 +126,8 @@ async def alive(port: int) -> AsyncIterator[None]:
 
 def session_of(settings: Settings) -> aiohttp.ClientSession:
     timeout = aiohttp.ClientTimeout(total=settings.seconds, connect=5)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), timeout=timeout)
+    # a connection for each probe: one that is kept would bring all of them to the same gateway pod
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True), timeout=timeout)
 
 
 async def serve(settings: Settings, golden: list[prompts.Golden]) -> None:

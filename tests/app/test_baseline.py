@@ -13,7 +13,7 @@ def arms(release: str = "v2-r2", in_progress: bool = True) -> Arms:
 
 @pytest.fixture
 def baseline() -> Baseline:
-    return Baseline(Metrics(60))
+    return Baseline(Metrics(60), 0.05)
 
 
 def slow(baseline: Baseline) -> float:

@@ -15,7 +15,7 @@ def arms(weight: float = 5, release: str = "v2-r2") -> Arms:
 @pytest.fixture
 def ledger() -> Ledger:
     metrics = Metrics(60)
-    return Ledger(metrics, Baseline(metrics), max_per_user=5)
+    return Ledger(metrics, Baseline(metrics, 0.05), max_per_user=5)
 
 
 def outcomes(ledger: Ledger) -> dict[tuple[str, str], float]:
@@ -94,7 +94,7 @@ def test_the_oldest_request_under_way_is_known(ledger: Ledger) -> None:
 
 def test_a_request_that_outlives_its_release_leaves_no_counters_behind() -> None:
     metrics = Metrics(0)
-    ledger = Ledger(metrics, Baseline(metrics), max_per_user=5)
+    ledger = Ledger(metrics, Baseline(metrics, 0.05), max_per_user=5)
     metrics.begin(arms())
     exchange = ledger.begin(arms(), "canary", "user", "ann")
     metrics.begin(arms(release="v3-r3"))
