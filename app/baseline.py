@@ -1,4 +1,4 @@
-"""The slow bound: above twice stable's P99 and at least `slow_least_seconds` worse, frozen while a release is judged."""
+"""The slow bound: twice stable's P99 and at least `slow_least_seconds` above it, frozen while a release is judged."""
 
 import math
 from collections import deque

@@ -72,7 +72,7 @@ async def test_both_arms_get_the_rate_three_quarters_of_it_streamed(real: str) -
 
 async def test_every_golden_prompt_is_asked_streamed_and_whole(real: str) -> None:
     gateway = Gateway(real)
-    await probed(gateway, 1.5)
+    await probed(gateway, 3, rate_per_arm=60)  # four rounds of the golden prompts, and room for a slow machine
     ways = {(stream, prompt) for arm, stream, prompt in gateway.asked if arm == "stable"}
     assert len(ways) == 2 * len(prompts.load())
 
@@ -80,7 +80,7 @@ async def test_every_golden_prompt_is_asked_streamed_and_whole(real: str) -> Non
 async def test_without_a_canary_only_stable_is_probed_and_the_question_backs_off(real: str) -> None:
     gateway = Gateway(real)
     gateway.canary = False
-    made = await probed(gateway, 1.0, back_off=0.4)
+    made = await probed(gateway, 1.0, rate_per_arm=20, back_off=0.4)
     assert {arm for arm, _, _ in gateway.asked} == {"stable"}
     assert 2 <= len(gateway.refused) <= 4
     assert made.sent["canary"] == made.failed["canary"] == 0
