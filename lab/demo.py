@@ -15,7 +15,7 @@ from lab import builder, cluster, document, e2e, measures, paths, releases, tool
 from lab.document import Released
 from lab.errors import LabError, Refused
 from lab.load import Load
-from lab.play import SERVED_NAME
+from lab.play import MAX_TOKENS, SERVED_NAME
 from lab.programs import kubectl
 from lab.scenario import Fault, When
 from lab.stage import NAME, Images, Stage
@@ -29,8 +29,7 @@ from rollouts import gates
 
 OUT = paths.ROOT / "build/demo"
 PORT = 30080
-RATE = 12  # user requests per second: at 5 % a good share of a canary's evidence within a minute
-MAX_TOKENS = 12
+RATE = 10  # user requests per second: at 5 % a good share of a canary's evidence within a minute
 RELEASE_SECONDS = 600
 DISK_GIB = 30
 BAD = [Fault(when=When(source="user", step_at_least=5), share=0.5, do="http_500")]
@@ -114,7 +113,7 @@ def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]
     with clock.part("v1.0.0 installs"):
         began = time.time()
         stage.install(images[0])
-    load = Load(stage.url, RATE, OUT / "requests.jsonl", SERVED_NAME, MAX_TOKENS)
+    load = Load(stage.url, RATE, OUT / "requests.jsonl", SERVED_NAME, MAX_TOKENS["real"])
     load.start()
     try:
         with Timeline(stage.cluster()) as timeline:
