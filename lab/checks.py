@@ -28,7 +28,7 @@ def before_start() -> None:
 
 def root() -> None:
     if os.geteuid() != 0:
-        raise Refused("the lab needs root (network, mounts, cgroups): run it with sudo, or set LAB=existing")
+        raise Refused("the lab needs root (network, mounts, cgroups): run it with sudo")
 
 
 def disk() -> None:
@@ -49,7 +49,7 @@ def memory() -> None:
 
 def other_cluster() -> None:
     if shutil.which("iptables-save") and node.kube_chains(process.run("iptables-save", check=False)):
-        raise Refused("another Kubernetes has firewall rules on this machine (KUBE-*): stop it, or set LAB=existing")
+        raise Refused("another Kubernetes has firewall rules on this machine (KUBE-*): stop it first")
 
 
 def free_port(port: int) -> None:

@@ -12,7 +12,7 @@ from lab.errors import Refused
 def test_a_missing_root_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
 
-    with pytest.raises(Refused, match=r"needs root .* LAB=existing"):
+    with pytest.raises(Refused, match=r"needs root .* run it with sudo"):
         checks.before_start()
 
 
