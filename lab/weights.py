@@ -7,8 +7,12 @@ from dataclasses import dataclass
 
 import aiohttp
 
+from lab.errors import NotReady
+
 USERS = 10_000
 AT_ONCE = 32
+IN_A_ROW = 40  # new connections, each to a gateway pod at random: no pod of two is missed but once in 10^12
+BEHIND_SECONDS = 20  # how long a gateway may take to hear of a step
 DEVIATIONS = 3  # standard deviations of a binomial share: 0.3 % of honest runs fall outside
 
 
@@ -30,6 +34,7 @@ def ask_all(url: str, model: str, weight: int, users: int = USERS) -> Sample:
 async def asked(url: str, model: str, weight: int, users: int) -> Sample:
     room = asyncio.Semaphore(AT_ONCE)
     timeout = aiohttp.ClientTimeout(total=30)
+    await heard(url, model, weight)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=AT_ONCE), timeout=timeout) as session:
 
         async def one(user: int) -> tuple[str, str]:
@@ -51,6 +56,24 @@ async def asked(url: str, model: str, weight: int, users: int) -> Sample:
         sum(not arm for arm, _ in seen),
         sum(step != str(weight) for _, step in seen),
     )
+
+
+async def heard(url: str, model: str, weight: int) -> None:
+    """Wait until every gateway has heard of the step: the Rollout knows its weight before they do.
+
+    Raises:
+        NotReady: one of them still counts another step.
+    """
+    step, seen = str(weight or 100), 0  # after an abort all is at 100 % again
+    body = {"model": model, "prompt": "hello", "max_tokens": 1}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
+        try:
+            async with asyncio.timeout(BEHIND_SECONDS):
+                while seen < IN_A_ROW:
+                    async with session.post(f"{url}/v1/completions", json=body) as reply:
+                        seen = seen + 1 if reply.headers.get("x-sluice-step") == step else 0
+        except TimeoutError:
+            raise NotReady(f"a gateway has not heard of step {step} within {BEHIND_SECONDS} s") from None
 
 
 def faults(samples: list[Sample], users: int = USERS) -> list[str]:
