@@ -68,6 +68,7 @@ class Play:
         self.scenario, self.stage, self.old, self.new, self.say = scenario, stage, old, new, say
         self.result = Outcome(scenario)
         self.samples: list[weights.Sample] = []
+        self.refused = ""  # what helm test had against the release
         self.records = stage.folder / "requests.jsonl"
 
     def run(self) -> Outcome:
@@ -113,6 +114,8 @@ class Play:
             self.result.moments = timeline.of(VERSION)
             if "weights-exact" in self.scenario.checks:
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
+            if "helm-test" in self.scenario.checks:
+                self.refused = self.stage.helm_test()
         self.result.max_weight = max((moment.weight for moment in self.result.moments), default=0)
 
     def sample(self, timeline: Timeline) -> None:
@@ -155,6 +158,8 @@ class Play:
             )
         if wanted.detect_seconds and (seen.detect_seconds is None or seen.detect_seconds > wanted.detect_seconds):
             found.append(f"stopped {seen.detect_seconds} s after the first bad one, limit {wanted.detect_seconds} s")
+        if self.refused:
+            found.append(f"helm test: {self.refused}")
         if wanted.alert and not seen.alert:
             found.append(f"nothing with {wanted.alert!r} reached Slack within {ALERT_SECONDS} s")
         return found

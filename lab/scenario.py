@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from lab.errors import Refused
 
-Check = Literal["weights-exact"]
+Check = Literal["weights-exact", "helm-test"]
 
 
 class Strict(BaseModel):

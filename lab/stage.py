@@ -19,6 +19,7 @@ from lab.observers import prometheus_answer
 from lab.programs import answers, kubectl
 from lab.scenario import Fault
 from release.cluster import Cluster, connect
+from release.helm import executable
 from rollouts import gates
 
 NAME = "llm"
@@ -141,6 +142,13 @@ class Stage:
             if time.monotonic() > deadline:
                 raise NotReady(f"{self.namespace}: stable's {WANTED} probes have not come within {seconds:.0f} s")
             time.sleep(1)
+
+    def helm_test(self) -> str:
+        """The last line of what `helm test` says against what is installed; empty when it passes."""
+        line = [executable(), "test", NAME, "--namespace", self.namespace, "--timeout", "60s"]
+        environment = {**os.environ, "KUBECONFIG": str(paths.KUBECONFIG)}
+        done = subprocess.run(line, env=environment, capture_output=True, text=True)  # noqa: S603 - our own command line
+        return "" if done.returncode == 0 else done.stderr.strip().rpartition("\n")[2] or f"exit {done.returncode}"
 
     def remove(self) -> None:
         """Delete the namespace and wait until its pods are gone."""

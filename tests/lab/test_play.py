@@ -39,3 +39,13 @@ def test_what_is_as_expected_has_no_difference(tmp_path: Path) -> None:
 )
 def test_every_difference_is_said(tmp_path: Path, seen: dict[str, Any], said: str) -> None:
     assert played(tmp_path, **seen) == [said]
+
+
+def test_what_helm_test_refuses_is_a_difference(tmp_path: Path) -> None:
+    scenario = Scenario.model_validate(
+        {"name": "one", "says": "x", "expected": {"verdict": "promoted", "max_weight": 100}}
+    )
+    play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
+    play.result.verdict, play.result.exit_code, play.refused = "promoted", 0, "Error: pod failed"
+
+    assert play.differences() == ["helm test: Error: pod failed"]

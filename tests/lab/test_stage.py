@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pytest
 from ruamel.yaml import YAML
 
 from lab.scenario import Fault, When
@@ -36,3 +37,18 @@ def test_the_fault_proxy_stands_between_gateway_and_engine(tmp_path: Path) -> No
     assert engine["trafficPort"] == FAULT_PORT
     plan = engine["sidecars"][0]["env"][0]["value"]
     assert plan == '[{"when": {"source": "user", "step_at_least": 5}, "share": 0.5, "do": "http_500"}]'
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("exit 0", ""), ("echo first >&2; echo 'Error: timed out' >&2; exit 1", "Error: timed out"), ("exit 3", "exit 3")],
+)
+def test_what_helm_test_says_comes_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    helm = tmp_path / "helm"
+    helm.write_text(f"#!/bin/sh\n{script}\n")
+    helm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+
+    assert Stage("one", 30100, tmp_path).helm_test() == said
