@@ -20,7 +20,7 @@ def before_start() -> None:
     """Raises Refused, in one line, for the first thing that is missing."""
     root()
     disk()
-    memory()
+    memory(FREE_MEMORY_GIB)
     other_cluster()
     for port in PORTS:
         free_port(port)
@@ -40,11 +40,12 @@ def disk() -> None:
         )
 
 
-def memory() -> None:
+def memory(needed: float) -> None:
+    """Raises Refused when less than `needed` GiB are available."""
     lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     free = int(lines["MemAvailable"].split()[0]) / 2**20
-    if free < FREE_MEMORY_GIB:
-        raise Refused(f"{free:.1f} GiB of memory are available, the lab needs {FREE_MEMORY_GIB}: end something first")
+    if free < needed:
+        raise Refused(f"{free:.1f} GiB of memory are available, {needed} are needed: end something first")
 
 
 def other_cluster() -> None:

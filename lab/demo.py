@@ -4,16 +4,17 @@ import json
 import shutil
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import httpx2
 
-from lab import builder, cluster, document, e2e, measures, paths, releases, tools
+from lab import builder, checks, cluster, document, e2e, measures, paths, releases, tools
 from lab.document import Released
 from lab.errors import LabError, Refused
+from lab.footprint import Footprint
 from lab.load import Load
 from lab.play import MAX_TOKENS, SERVED_NAME
 from lab.programs import kubectl
@@ -29,8 +30,9 @@ from rollouts import gates
 
 OUT = paths.ROOT / "build/demo"
 PORT = 30080
-RATE = 10  # user requests per second: at 5 % a good share of a canary's evidence within a minute
+RATE = 15  # user requests per second: at 5 % a good share of a canary's evidence within a minute
 RELEASE_SECONDS = 600
+MEMORY_GIB = 10  # measured with a warm cache, and a fifth more
 DISK_GIB = 30
 BAD = [Fault(when=When(source="user", step_at_least=5), share=0.5, do="http_500")]
 WHAT = f"""sluice demo: on this machine, as root, without a GPU
@@ -40,7 +42,7 @@ WHAT = f"""sluice demo: on this machine, as root, without a GPU
   4  releases v1.1.0, a model with other weights: it should be promoted
   5  releases v1.2.0, which fails half of the users' requests from the 5 % step on: it should be stopped
 It takes up to 45 minutes the first time (tools and images are built and cached in {paths.CACHE}), about 10 after that,
-{DISK_GIB} GiB of disk the first time, and 14 GiB of memory."""
+{DISK_GIB} GiB of disk the first time, and {MEMORY_GIB} GiB of memory."""
 
 
 class Clock:
@@ -72,9 +74,18 @@ def main() -> int:
 
 def run() -> int:
     room()
-    began, clock = time.time(), Clock()
+    clock = Clock()
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
+    with Footprint(paths.CACHE) as footprint:
+        report = proved(clock, footprint)
+    e2e.say(clock.line())
+    return told(report)
+
+
+def proved(clock: Clock, footprint: Footprint) -> Report:
+    """The whole way, from tools to the report."""
+    began = time.time()
     with clock.part("tools"):
         tools.ensure(e2e.say)
     with clock.part("lab"):
@@ -83,14 +94,13 @@ def run() -> int:
         images = built()
     stage = Stage("demo", PORT, OUT)
     stage.remove()
-    done = released(stage, images, clock)
-    report = written(stage, done, began)
-    e2e.say(clock.line())
-    return told(report)
+    done, name = released(stage, images, clock)
+    return written(stage, done, began, engine=name, footprint=footprint.figures())
 
 
 def room() -> None:
-    """Raises Refused when the disk is too small for a first build."""
+    """Raises Refused when memory is short, or the disk too small for a first build."""
+    checks.memory(MEMORY_GIB)
     paths.CACHE.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(paths.CACHE).free / 2**30
     if not (paths.CACHE / "registry").exists() and free < DISK_GIB:
@@ -109,10 +119,12 @@ def built() -> list[Images]:
     return [one, two, three]
 
 
-def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]:
+def released(stage: Stage, images: list[Images], clock: Clock) -> tuple[list[Released], str]:
+    """What came of each release, and the name of the engine."""
     with clock.part("v1.0.0 installs"):
         began = time.time()
         stage.install(images[0])
+    name = engine(stage)
     load = Load(stage.url, RATE, OUT / "requests.jsonl", SERVED_NAME, MAX_TOKENS["real"])
     load.start()
     try:
@@ -126,7 +138,7 @@ def released(stage: Stage, images: list[Images], clock: Clock) -> list[Released]
             time.sleep(10)  # users go on after the verdict: what an abort breaks shows now
     finally:
         load.stop()
-    return done
+    return done, name
 
 
 def one(stage: Stage, timeline: Timeline, version: str, image: Images, faults: list[Fault]) -> Released:
@@ -151,23 +163,21 @@ def prometheus() -> Prometheus:
 
 
 def engine(stage: Stage) -> str:
-    """The engine's name and version, as it says them itself."""
-    found = kubectl(
-        *("get", "pods", "-n", stage.namespace, "-l", "app.kubernetes.io/component=engine"),
-        *("-o", "jsonpath={.items[0].status.podIP}"),
-    )
-    with urllib.request.urlopen(f"http://{found}:8000/version", timeout=5) as reply:
-        return f"vllm {json.load(reply)['version']}"
+    """The engine's name and version, as it says them itself, while there is one pod of it."""
+    ask = "import urllib.request as web; print(web.urlopen('http://127.0.0.1:8000/version').read().decode())"
+    selector = "app.kubernetes.io/component=engine"
+    pod = kubectl("get", "pods", "-n", stage.namespace, "-l", selector, "-o", "name").split()[0]
+    said = kubectl("exec", "-n", stage.namespace, pod, "-c", "engine", "--", "python3", "-c", ask)
+    return f"vllm {json.loads(said)['version']}"
 
 
-def written(stage: Stage, done: list[Released], began: float) -> Report:
+def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Report:
     records = measures.read(OUT / "requests.jsonl")
     fail_at, pass_at = document.thresholds()
     report = Report(
         commit=e2e.commit(),
         started=datetime.fromtimestamp(began, UTC),
         took_seconds=round(time.time() - began, 1),
-        engine=engine(stage),
         releases=[release.judged(records) for release in done],
         requests=document.requests(records),
         slack=measures.slack(paths.SLACK_STORE, began),
@@ -175,6 +185,7 @@ def written(stage: Stage, done: list[Released], began: float) -> Report:
         evidence=document.evidence(prometheus(), f"{stage.namespace}/{NAME}-engine", done, began),
         fail_at=fail_at,
         pass_at=pass_at,
+        **seen,
     )
     (OUT / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
     (OUT / "report.html").write_text(page(report), encoding="utf-8")
@@ -188,6 +199,8 @@ def told(report: Report) -> int:
         e2e.say(f"{one.version}: {one.verdict} at {one.max_weight} %{detected} ({one.seconds:.0f} s)")
     seen = report.requests
     e2e.say(f"users: {seen.total} requests, {seen.failed} failed, {seen.failed_stable} of them on stable")
+    if took := report.footprint:
+        e2e.say(f"at most {took.memory_gib} GiB of memory and {took.disk_gib} GiB of disk over what was in use before")
     e2e.say(f"report: {OUT}/report.html")
     e2e.say("the lab still runs: `make lab-status` says how to reach it, `make lab-down` ends it")
     verdicts = [one.verdict for one in report.releases]

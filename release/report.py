@@ -39,6 +39,13 @@ class Requests(Strict):
     cut_streams: Count
 
 
+class Footprint(Strict):
+    """What the run took of the machine at most, over what was in use before."""
+
+    memory_gib: Annotated[float, Field(ge=0)]
+    disk_gib: Annotated[float, Field(ge=0)]
+
+
 class Weight(Strict):
     t: Seconds  # since the start of the run, as everywhere below
     weight: Annotated[float, Field(ge=0, le=100)]
@@ -99,6 +106,7 @@ class Report(Strict):
     releases: list[Judged]
     requests: Requests
     slack: list[str]
+    footprint: Footprint | None = None
     timeline: Timeline | None = None
     evidence: list[Series] = []
     fail_at: float = 1000.0
