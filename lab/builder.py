@@ -70,6 +70,20 @@ def config() -> str:
 
 
 @contextlib.contextmanager
+def named(host: str) -> Iterator[None]:
+    """DOCKER_HOST says so to the docker command line too, which BuildKit is driven by."""
+    before = os.environ.get("DOCKER_HOST")
+    os.environ["DOCKER_HOST"] = host
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DOCKER_HOST"]
+        else:
+            os.environ["DOCKER_HOST"] = before
+
+
+@contextlib.contextmanager
 def running() -> Iterator[Any]:
     """A client of a daemon that builds, with the registry up; what this started ends with it.
 
@@ -93,7 +107,8 @@ def running() -> Iterator[Any]:
         found = client(host)
         if found is None:
             raise Refused(f"no docker daemon answers at DOCKER_HOST={host}: start it, or unset DOCKER_HOST")
-        yield found
+        with named(host):
+            yield found
     finally:
         for program in reversed(started):
             process.stop(program.name, seconds=20)

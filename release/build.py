@@ -11,7 +11,7 @@ from typing import Any
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException, ImageNotFound  # type: ignore[import-untyped]
 
-from release import context
+from release import buildkit, context
 from release.errors import BuildFailed, Refused
 
 Say = Callable[[str], None]
@@ -97,9 +97,12 @@ def make(client: Any, order: Order, say: Say) -> Image:
 
 
 def build(client: Any, order: Order, say: Say) -> str:
-    """Build one target; returns the image's id."""
+    """Build one target, with BuildKit where DOCKER_BUILDKIT asks for it; returns the image's id."""
     arguments = {"VERSION": order.version, "COMMIT": order.commit, **order.bases}
     with context.archive(order.root, order.site_ca) as archive:
+        if buildkit.wanted():
+            given = [f"--build-arg={name}={value}" for name, value in arguments.items()]
+            return buildkit.build(archive, given, order.target, say)
         events = client.api.build(
             fileobj=archive,
             custom_context=True,

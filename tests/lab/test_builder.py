@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -38,3 +39,16 @@ def test_a_missing_program_is_one_line_with_the_package(monkeypatch: pytest.Monk
 
 def test_a_daemon_that_does_not_answer_is_none(tmp_path: Path) -> None:
     assert builder.client(f"unix://{tmp_path}/nowhere.sock") is None
+
+
+@pytest.mark.parametrize("before", [None, "unix:///other.sock"])
+def test_the_command_line_is_pointed_at_the_same_daemon_and_no_longer_afterwards(
+    monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    if before:
+        monkeypatch.setenv("DOCKER_HOST", before)
+
+    with builder.named("unix:///ours.sock"):
+        assert os.environ["DOCKER_HOST"] == "unix:///ours.sock"
+    assert os.environ.get("DOCKER_HOST") == before

@@ -113,6 +113,22 @@ def test_the_build_is_told_target_version_commit_and_bases(client: Any, daemon: 
     }
 
 
+def test_buildkit_builds_where_docker_is_told_so(client: Any, daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[str] = []
+
+    def built(archive: Any, arguments: list[str], target: str, say: Any) -> str:
+        given.extend([*arguments, target])
+        return "sha256:built"
+
+    monkeypatch.setenv("DOCKER_BUILDKIT", "1")
+    monkeypatch.setattr(build.buildkit, "build", built)
+
+    assert build.make(client, order(), lambda _: None).reference.endswith(DIGEST)
+    assert given[0] == "--build-arg=VERSION=v1.0.0"
+    assert given[-1] == "gateway"
+    assert not [path for path, _ in daemon.asked if path.endswith("/build")]
+
+
 def test_every_tag_is_pushed_and_without_one_the_version(client: Any, daemon: Daemon) -> None:
     build.make(client, order(tags=("edge", "nightly")), lambda _: None)
     build.make(client, order(), lambda _: None)
