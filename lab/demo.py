@@ -155,7 +155,7 @@ def one(stage: Stage, timeline: Timeline, version: str, image: Images, faults: l
     ended = time.time()
     watcher.wait(60)
     found = gathered(stage.cluster(), prometheus(), gates_at(gates.PATH))
-    return Released(version, began, ended, verdict, timeline.of(version), " ".join(explain(found)))
+    return Released(version, began, ended, verdict, timeline.of(version), explain(found))
 
 
 def prometheus() -> Prometheus:

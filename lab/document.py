@@ -25,7 +25,7 @@ class Released:
     ended: float
     verdict: str
     moments: Sequence[Moment]
-    why: str = ""
+    why: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -40,7 +40,7 @@ class Released:
                 "seconds": round(self.ended - self.began, 1),
                 "max_weight": max((moment.weight for moment in self.moments), default=0),
                 "detect_seconds": measures.detect_seconds(records, self.moments),
-                "why": self.why,
+                "why": list(self.why),
             }
         )
 

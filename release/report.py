@@ -27,7 +27,7 @@ class Judged(Strict):
     seconds: Seconds
     max_weight: Annotated[int, Field(ge=0, le=100)]
     detect_seconds: Seconds | None = None
-    why: str = ""  # in sentences, as `sluice explain` gives them
+    why: list[str] = []  # sentences, as `sluice explain` gives them, the most important one first
 
 
 class Requests(Strict):

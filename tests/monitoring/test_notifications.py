@@ -46,7 +46,7 @@ def message(helm, tmp_path):
         (tmp_path / "values.yaml").write_text(json.dumps({"rollout": shown, "analysisRuns": runs}))
         done = subprocess.run([helm, "template", "x", tmp_path], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        said = str(YAML(typ="safe").load(done.stdout)["said"]).strip()
+        said = str(YAML(typ="safe").load(done.stdout)["said"])
         assert "<no value>" not in said
         assert "<nil>" not in said
         return said

@@ -120,3 +120,12 @@ def test_figures_are_written_for_people() -> None:
     assert [spoken(value) for value in (21.7, 250, 300, 7500)] == ["22 s", "4 min 10 s", "5 min", "2 h 5 min"]
     assert [share(*pair) for pair in ((0, 9), (10, 7337), (1, 50000), (0, 0))] == ["0 %", "0.1 %", "0.002 %", "0 %"]
     assert mrkdwn("*a* <b>") == "<b>a</b> &lt;b&gt;"
+
+
+def test_the_first_sentences_say_why_and_the_others_fold_away(document: dict[str, Any]) -> None:
+    document["releases"][1]["why"] = ["It was stopped.", "The gate failed.", "The controller <says> so."]
+    shown = page(Report.model_validate(document))
+
+    assert "It was stopped. The gate failed." in shown
+    assert "<details><summary>1 more</summary>" in shown
+    assert "<li>The controller &lt;says&gt; so.</li>" in shown
