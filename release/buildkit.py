@@ -25,7 +25,7 @@ def build(archive: IO[bytes], arguments: Sequence[str], target: str, say: Say) -
 
     Raises:
         Refused: there is no docker command line.
-        BuildFailed: a step failed; its last line of output is named.
+        BuildFailed: a step failed; what it said is named.
     """
     docker = shutil.which("docker")
     if docker is None:
@@ -48,11 +48,12 @@ def build(archive: IO[bytes], arguments: Sequence[str], target: str, say: Say) -
 
 
 def followed(lines: Iterable[str], target: str, say: Say) -> str:
-    """Say each step once; returns the last line that said anything."""
-    last, said = "no output", set()
+    """Say each step once; returns the last line that names an error, else the last that said anything."""
+    last, error, said = "no output", "", set()
     for text in (line.strip() for line in lines):
         last = text or last
+        error = text if text.startswith(("ERROR:", "failed to ")) else error
         if (step := STEP.fullmatch(text)) and step[1] not in said:
             said.add(step[1])
             say(f"{target}: {step[1][:100]}")
-    return last
+    return error or last

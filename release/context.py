@@ -35,6 +35,7 @@ def plain(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.mode = 0o755 if info.isdir() or info.mode & 0o100 else 0o644
     info.uid = info.gid = 0
     info.uname = info.gname = ""
+    info.mtime = 0  # a fraction of a second would make a header that docker does not know an archive by
     return info
 
 

@@ -54,7 +54,9 @@ def test_the_context_goes_in_the_steps_are_said_once_and_the_id_comes_back(tmp_p
 
 
 def test_a_failed_step_is_named(tmp_path: Path, context: Path) -> None:
-    docker(tmp_path, "cat > /dev/null; echo 'ERROR: process \"/bin/sh -c false\" did not complete'; exit 1")
+    docker(
+        tmp_path, "cat > /dev/null; echo 'ERROR: process \"/bin/sh -c false\" did not complete'; echo see docs; exit 1"
+    )
 
     with pytest.raises(BuildFailed, match='building gateway failed: ERROR: process "/bin/sh -c false"'):
         built(context, [])

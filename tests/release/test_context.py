@@ -82,3 +82,10 @@ def test_the_commit_says_when_files_differ_from_it(tmp_path: Path) -> None:
 def test_no_checkout_needs_the_commit_as_an_option(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--commit"):
         context.commit(tmp_path)
+
+
+def test_the_archive_starts_as_docker_knows_an_archive(checkout: Path) -> None:
+    with context.archive(checkout) as file:
+        first = tarfile.TarInfo.frombuf(file.read(512), "utf-8", "strict")
+
+    assert first.type in (tarfile.REGTYPE, tarfile.DIRTYPE)  # an extended header would be taken for a Dockerfile

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from release import report
 from release.errors import Refused
 from release.report import headline, load, mrkdwn, page, share, spoken
 
@@ -124,7 +125,7 @@ def test_figures_are_written_for_people() -> None:
 
 def test_the_first_sentences_say_why_and_the_others_fold_away(document: dict[str, Any]) -> None:
     document["releases"][1]["why"] = ["It was stopped.", "The gate failed.", "The controller <says> so."]
-    shown = page(Report.model_validate(document))
+    shown = page(report.Report.model_validate(document))
 
     assert "It was stopped. The gate failed." in shown
     assert "<details><summary>1 more</summary>" in shown
