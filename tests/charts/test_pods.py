@@ -149,3 +149,12 @@ def test_selectors_find_their_pods(chart):
     for service in rendered.all("Service"):
         component = service["metadata"]["name"].split("-")[1]
         assert service["spec"]["selector"].items() <= labels[component].items()
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "told"),
+    [("slowLeastSeconds", 0.5, "0.5"), ("slowLeastSeconds", 2, "2"), ("maxBodyBytes", 5_000_000, "5000000")],
+)
+def test_a_number_reaches_the_gateway_as_it_was_written(chart, name, given, told):
+    [settings_map] = chart.render(gateway={"settings": {name: given}}).all("ConfigMap")
+    assert told in settings_map["data"].values()

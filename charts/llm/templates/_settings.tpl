@@ -9,7 +9,7 @@ SLUICE_PROBE_KEY_FILE: /etc/sluice/probe/key
 SLUICE_MAX_PER_USER: {{ int (.Subcharts.rollouts.Files.Get "gates.yaml" | fromYaml).strata.maxPerUser | quote }}
 SLUICE_DRAIN_SECONDS: {{ int .Values.gateway.drainSeconds | quote }}
 {{- range $name, $value := .Values.gateway.settings }}
-SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (kindIs "float64" $value) | quote }}
+SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}
 {{- end }}
 
