@@ -32,7 +32,7 @@ demo: ## A good release promoted and a bad one stopped, on a real cluster with a
 	@lab/install lab && $(PYTHON) -m lab.demo
 
 lab: tools ## Start a one-node Kubernetes with Argo Rollouts, Prometheus, Alertmanager and a registry
-	$(PYTHON) -m lab up
+	$(PYTHON) -m lab up $(if $(BARE),--bare)
 
 lab-down: ## End the lab and take back all that it changed on this machine
 	$(PYTHON) -m lab down
@@ -42,7 +42,7 @@ lab-status: ## What runs, where its logs are, how to reach it with kubectl
 
 tools: ## Install and build what the lab needs: once, cached outside the tree
 	@lab/install lab
-	$(PYTHON) -m lab tools
+	$(PYTHON) -m lab tools $(if $(filter existing,$(LAB)),kubectl helm rollouts-controller prometheus)
 
 bases: ## Build the images that a site would pull: Python and vLLM for the CPU, cached outside the tree
 	$(PYTHON) -m lab bases

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from lab import builder, cluster, images, tools
+from lab import builder, cluster, existing, images, paths, tools
 from lab.errors import LabError
 from release.errors import ReleaseError
 
@@ -16,6 +16,7 @@ def say(line: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="lab", description="A one-node Kubernetes on this machine.")
     parser.add_argument("action", choices=("tools", "bases", "up", "down", "status"))
+    parser.add_argument("--bare", action="store_true", help="with up: a cluster and nothing in it")
     parser.add_argument("names", nargs="*", help="with tools: only these programs")
     arguments = parser.parse_args()
     action = arguments.action
@@ -26,11 +27,11 @@ def main() -> int:
             with builder.running() as client:
                 images.bases(client, say)
         elif action == "up":
-            cluster.up(say)
+            existing.up(say) if paths.EXISTING else cluster.up(say, bare=arguments.bare)
         elif action == "down":
-            cluster.down(say)
+            (existing if paths.EXISTING else cluster).down(say)
         else:
-            say(json.dumps(cluster.status(), indent=2))
+            say(json.dumps((existing if paths.EXISTING else cluster).status(), indent=2))
     except (LabError, ReleaseError) as error:
         print(f"lab {action}: {error}", file=sys.stderr)  # noqa: T201
         return error.code

@@ -98,7 +98,7 @@ def running() -> Iterator[Any]:
     paths.STATE.mkdir(parents=True, exist_ok=True)
     started: list[Program] = []
     try:
-        for program in [programs.registry(), *wanted]:
+        for program in [*([] if paths.EXISTING else [programs.registry()]), *wanted]:
             if not program.ready():
                 if process.pid_of(program.name) is None:
                     started.append(program)

@@ -30,10 +30,13 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def up(say: Say) -> None:
-    """Start the lab; a lab that runs is left alone, a crashed one is cleared away first."""
+def up(say: Say, bare: bool = False) -> None:
+    """Start the lab; a lab that runs is left alone, a crashed one is cleared away first.
+
+    `bare` leaves out what LAB=existing installs: the cluster is then such as somebody else would have.
+    """
     with only_one():
-        if healthy():
+        if healthy(NAMES - ADDED if bare else NAMES):
             say(f"the lab runs already: export KUBECONFIG={paths.KUBECONFIG}")
             return
         if paths.STATE.exists():
@@ -43,23 +46,24 @@ def up(say: Say) -> None:
         aftermath.note()
         began = time.monotonic()
         try:
-            start(say)
+            start(say, bare)
         except LabError:
             clear(keep_logs=True)
             raise
         say(f"lab up in {time.monotonic() - began:.0f} s: export KUBECONFIG={paths.KUBECONFIG}")
 
 
-def start(say: Say) -> None:
+def start(say: Say, bare: bool) -> None:
     for folder in (paths.STATE, paths.LOGS, paths.RUN):
         folder.mkdir(parents=True, exist_ok=True)
     pki.make()
-    launch([programs.registry(), programs.slack()], say)
+    launch([programs.registry()], say)
     node.prepare(images.pause())
     launch([programs.containerd(), *programs.control_plane()], say)
     launch(programs.workers(), say)
-    addons.install()
-    launch([programs.argo_rollouts(), observers.prometheus(), observers.alertmanager()], say)
+    if not bare:
+        addons.install()
+        launch([programs.slack(), programs.argo_rollouts(), observers.prometheus(), observers.alertmanager()], say)
 
 
 def launch(group: Iterable[Program], say: Say) -> None:
@@ -72,15 +76,16 @@ def launch(group: Iterable[Program], say: Say) -> None:
         say(f"  {program.name:24} ready after {time.monotonic() - began:4.1f} s")
 
 
-def healthy() -> bool:
-    """Whether every program of the lab runs and the node is Ready."""
+def healthy(names: set[str]) -> bool:
+    """Whether these programs of the lab run and the node is Ready."""
     alive = process.running()
-    return paths.KUBECONFIG.exists() and set(alive) >= NAMES and programs.kubelet().ready()
+    return paths.KUBECONFIG.exists() and set(alive) >= names and programs.kubelet().ready()
 
 
-NAMES = {
-    *("registry", "slack", "containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
-    *("kubelet", "kube-proxy", "coredns", "argo-rollouts", "prometheus", "alertmanager"),
+ADDED = {"slack", "argo-rollouts", "prometheus", "alertmanager"}
+NAMES = ADDED | {
+    *("registry", "containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
+    *("kubelet", "kube-proxy", "coredns"),
 }
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import httpx2
 
-from lab import builder, checks, cluster, document, e2e, measures, paths, releases, tools
+from lab import builder, checks, cluster, document, e2e, existing, measures, paths, releases, tools
 from lab.document import Released
 from lab.errors import LabError, Refused
 from lab.footprint import Footprint
 from lab.load import Load
+from lab.observers import slack_messages
 from lab.play import MAX_TOKENS, SERVED_NAME
 from lab.programs import kubectl
 from lab.scenario import Fault, When
@@ -89,7 +90,7 @@ def proved(clock: Clock, footprint: Footprint) -> Report:
     with clock.part("tools"):
         tools.ensure(e2e.say)
     with clock.part("lab"):
-        cluster.up(e2e.say)
+        existing.up(e2e.say) if paths.EXISTING else cluster.up(e2e.say)
     with clock.part("images"):
         images = built()
     stage = Stage("demo", PORT, OUT)
@@ -180,7 +181,7 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
         took_seconds=round(time.time() - began, 1),
         releases=[release.judged(records) for release in done],
         requests=document.requests(records),
-        slack=measures.slack(paths.SLACK_STORE, began),
+        slack=slack_messages(began),
         timeline=document.timeline(done, records, began),
         evidence=document.evidence(prometheus(), f"{stage.namespace}/{NAME}-engine", done, began),
         fail_at=fail_at,

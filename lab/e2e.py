@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import aftermath, builder, cluster, paths, releases, scenario
-from lab.errors import LabError
+from lab.errors import LabError, Refused
 from lab.play import Outcome, Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage, merged
@@ -45,6 +45,8 @@ def main() -> int:
 
 def run(chosen: list[Scenario], keep: bool) -> int:
     report: dict[str, Any] = {"commit": commit(), "started": datetime.now(UTC).isoformat(), "scenarios": []}
+    if paths.EXISTING:
+        elsewhere(chosen)
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     say(f"{len(chosen)} scenarios, records under {OUT}")
@@ -55,12 +57,25 @@ def run(chosen: list[Scenario], keep: bool) -> int:
         report["scenarios"].append(row)
         say(line(row))
         write(report)
-    if not keep:
+    if not keep and not paths.EXISTING:
         say("[lab-down] ends every process and takes back every mount, interface and rule")
         report["scenarios"].append(aftermath.row(lambda: cluster.down(say)))
         say(line(report["scenarios"][-1]))
     write(report)
     return summed(report["scenarios"])
+
+
+OWN = ("kill-controller", "stop-api")
+
+
+def elsewhere(chosen: list[Scenario]) -> None:
+    """Raises Refused for the first scenario that breaks what is not ours to break."""
+    for one in chosen:
+        for action in one.actions:
+            if action.do in OWN:
+                raise Refused(
+                    f"{one.name}: {action.do} is for the lab's own cluster: choose other scenarios with SCENARIOS=dir"
+                )
 
 
 def built(tiers: set[str]) -> dict[str, Pair]:

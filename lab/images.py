@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docker.errors import NotFound  # type: ignore[import-untyped]
+
 from lab import paths, process, registry
 from lab.errors import NotReady, Refused
 from release import build, context
@@ -101,7 +103,7 @@ def bases(client: Any, say: Say) -> Bases:
 
 def ensured(client: Any, name: Name, make: Callable[[Any, Name, Say], None], say: Say) -> str:
     """`repository@sha256:…` of the image, which the daemon and the registry then both have."""
-    pushed = registry.digest_of(name.repository, name.tag)
+    pushed = pushed_at(client, name)
     if not has(client, name):
         if pushed:
             with timed(f"pulling {name}", say):
@@ -113,6 +115,14 @@ def ensured(client: Any, name: Name, make: Callable[[Any, Name, Say], None], say
         with timed(f"pushing {name}", say):
             pushed = build.pushed_digest(client.api.push(name.path, name.tag, stream=True, decode=True), name.path)
     return f"{name.path}@{pushed}"
+
+
+def pushed_at(client: Any, name: Name) -> str | None:
+    """The digest that the registry has, asked with the daemon's own credentials; None when it has no such image."""
+    try:
+        return str(client.api.inspect_distribution(str(name))["Descriptor"]["digest"])
+    except NotFound:
+        return None
 
 
 def has(client: Any, name: Name) -> bool:

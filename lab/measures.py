@@ -67,10 +67,3 @@ def detect_seconds(records: Iterable[Record], moments: Sequence[Moment]) -> floa
     stopped = next((one.at for one in moments if one.abort and one.weight == 0), None)
     bad = first_bad(records, moments[0].at) if moments else None
     return None if stopped is None or bad is None else max(0.0, stopped - bad)
-
-
-def slack(file: Path, since: float) -> list[str]:
-    """The texts that reached Slack since a time in unix seconds, oldest first."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    messages = [json.loads(line) for line in lines]
-    return [message["text"] for message in messages if message["time"] >= since]

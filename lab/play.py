@@ -7,6 +7,7 @@ from typing import Any
 
 from lab import actions, measures, paths, weights
 from lab.load import Load
+from lab.observers import slack_messages
 from lab.scenario import Scenario
 from lab.stage import Images, Stage
 from lab.timeline import Moment, Timeline
@@ -137,7 +138,7 @@ class Play:
         """The expected text, once it has reached Slack."""
         deadline = time.time() + ALERT_SECONDS
         while time.time() < deadline:
-            ours = [one for one in measures.slack(paths.SLACK_STORE, since) if self.stage.namespace in one]
+            ours = [one for one in slack_messages(since) if self.stage.namespace in one]
             if any(text in one for one in ours):
                 return text
             time.sleep(0.5)

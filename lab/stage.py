@@ -13,7 +13,7 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from app.baseline import WANTED
-from lab import paths
+from lab import forward, paths, process
 from lab.errors import NotReady
 from lab.observers import prometheus_answer
 from lab.programs import answers, kubectl
@@ -25,6 +25,7 @@ from rollouts import gates
 NAME = "llm"
 LAB_VALUES = paths.ROOT / "environments/lab/values.yaml"
 FAULT_PORT = 8001
+GATEWAY_PORT = 8080  # of its Service
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,12 @@ class Stage:
             "readinessProbe": {"tcpSocket": {"port": FAULT_PORT}, "periodSeconds": 1},
         }
         return {
-            "gateway": {"nodePort": self.port},
+            "gateway": {"nodePort": None if paths.EXISTING else self.port},
             "engine": {
                 "trafficPort": FAULT_PORT,
                 "sidecars": [proxy],
             },
-            "rollouts": {"prometheus": paths.PROMETHEUS},
+            "rollouts": {"prometheus": paths.PROMETHEUS_INSIDE},
         }
 
     def sluice(self, *arguments: str) -> "subprocess.Popen[bytes]":
@@ -98,7 +99,7 @@ class Stage:
             stdout=log,
             stderr=log,
             cwd=paths.ROOT,
-            env={**os.environ, "KUBECONFIG": str(paths.KUBECONFIG)},
+            env={**os.environ, "KUBECONFIG": str(paths.KUBECONFIG), "SLUICE_PROMETHEUS": paths.PROMETHEUS},
         )
 
     def deploy(self, timeout: float) -> "subprocess.Popen[bytes]":
@@ -122,6 +123,8 @@ class Stage:
         Raises:
             NotReady: it does not within the time.
         """
+        if paths.EXISTING:  # a node of somebody else's cluster is not this machine
+            forward.program(f"{NAME}-gateway", self.namespace, self.port, GATEWAY_PORT).start()
         ready, deadline = answers(f"{self.url}/readyz"), time.monotonic() + seconds
         while not ready():
             if time.monotonic() > deadline:
@@ -152,6 +155,7 @@ class Stage:
 
     def remove(self) -> None:
         """Delete the namespace and wait until its pods are gone."""
+        process.stop(forward.name(self.namespace, f"{NAME}-gateway"))
         kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=60s", check=False)
 
 

@@ -1,4 +1,3 @@
-import json
 from typing import Any
 
 import pytest
@@ -54,11 +53,3 @@ def test_what_failed_before_the_release_began_is_not_held_against_it() -> None:
 @pytest.mark.parametrize("moments", [[], [moment(5, 100)]])
 def test_nothing_is_detected_where_nothing_was_stopped(moments: list[Moment]) -> None:
     assert measures.detect_seconds([request(20, "canary", "upstream_5xx")], moments) is None
-
-
-def test_slack_texts_are_read_from_a_time_on(tmp_path: Any) -> None:
-    file = tmp_path / "slack.jsonl"
-    file.write_text("".join(json.dumps({"time": at, "text": f"at {at}"}) + "\n" for at in (1, 2, 3)))
-
-    assert measures.slack(file, 2) == ["at 2", "at 3"]
-    assert measures.slack(tmp_path / "none.jsonl", 0) == []
