@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
+.PHONY: help check test e2e existing $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -26,6 +26,9 @@ $(FOLDERS): environment
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
+
+existing: tools ## LAB=existing on a bare cluster of the lab's own, which must be as before afterwards
+	$(PYTHON) -m lab.bare
 
 ##@ lab
 demo: ## A good release promoted and a bad one stopped, on a real cluster with a real vLLM

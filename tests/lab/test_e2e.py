@@ -4,6 +4,8 @@ from typing import Any
 import pytest
 
 from lab import e2e
+from lab.errors import Refused
+from lab.scenario import Scenario
 
 ROW: dict[str, Any] = {
     "name": "one",
@@ -34,3 +36,19 @@ def test_a_folder_without_scenarios_is_one_line_and_changes_nothing(
 
     assert e2e.main() == 5
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("do", e2e.OWN)
+def test_what_is_not_ours_to_break_is_refused_in_somebody_elses_cluster(do: str) -> None:
+    wanted = {"verdict": "promoted", "max_weight": 100}
+    one = Scenario.model_validate({"name": "one", "says": "x", "actions": [{"do": do}], "expected": wanted})
+
+    with pytest.raises(Refused, match=f"one: {do} is for the lab's own cluster"):
+        e2e.elsewhere([one])
+
+
+def test_what_only_breaks_the_release_is_played_anywhere() -> None:
+    wanted = {"verdict": "aborted", "max_weight": 5}
+    one = Scenario.model_validate({"name": "one", "says": "x", "actions": [{"do": "abort"}], "expected": wanted})
+
+    e2e.elsewhere([one])
