@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 from lightkube import ApiError, Client, ConfigError
 from lightkube.generic_resource import GenericNamespacedResource, create_namespaced_resource
+from lightkube.resources.apps_v1 import Deployment
 from lightkube.types import PatchType
 
 from release.errors import NotInstalled, Unreachable
@@ -18,6 +19,7 @@ VERSION = "sluice.dev/version"
 REASON = "sluice.dev/abort-reason"
 ABORTED = "sluice.dev/aborted-release"  # Helm keeps annotations it does not know: a reason is for one release only
 REVISION = "rollout.argoproj.io/revision"
+INSTANCE = "app.kubernetes.io/instance"
 HASH = "rollouts-pod-template-hash"
 
 
@@ -131,7 +133,7 @@ class Cluster:
     """One release's objects in one namespace."""
 
     def __init__(self, client: Client, namespace: str, name: str) -> None:
-        self.client, self.namespace, self.name = client, namespace, f"{name}-engine"
+        self.client, self.namespace, self.instance, self.name = client, namespace, name, f"{name}-engine"
 
     def state(self) -> State:
         """The Rollout now; raises NotInstalled or Unreachable."""
@@ -149,6 +151,12 @@ class Cluster:
             return self.state()
         except NotInstalled:
             return None
+
+    def unready(self) -> str:
+        """The first Deployment beside the engine whose new pods are not all available; empty when all are."""
+        with answers():
+            found = list(self.client.list(Deployment, namespace=self.namespace, labels={INSTANCE: self.instance}))
+        return next((text for text in map(lacking, found) if text), "")
 
     def runs(self, template: str) -> list[Run]:
         """The AnalysisRuns of a pod template, oldest first; by label, for the Rollout's own pointer goes at once."""
@@ -169,6 +177,17 @@ class Cluster:
                 namespace=self.namespace,
                 patch_type=PatchType.MERGE,
             )
+
+
+def lacking(found: Deployment) -> str:
+    """How many pods of the newest template a Deployment lacks, in words; empty when none."""
+    meta, status = found.metadata, found.status
+    name = meta.name if meta else "a Deployment"
+    wanted = 1 if found.spec is None or found.spec.replicas is None else found.spec.replicas
+    if meta is None or status is None or (status.observedGeneration or 0) < (meta.generation or 0):
+        return f"{name} has not been looked at"
+    ready = min(status.updatedReplicas or 0, status.availableReplicas or 0)
+    return "" if ready >= wanted else f"{name} has {ready} of {wanted} pods ready"
 
 
 def plain(found: GenericNamespacedResource) -> dict[str, Any]:

@@ -45,6 +45,7 @@ class Watch:
     timeout: float | None = None
     pause: float = PAUSE
     clock: Callable[[], float] = time.monotonic
+    lacking: str = ""  # what a promoted engine still waits for
 
     def verdict(self) -> State:
         """Wait until the release is promoted and return it; raises Aborted or TimedOut."""
@@ -59,7 +60,7 @@ class Watch:
                     return now.state
                 before = now
             if self.timeout is not None and self.clock() - started >= self.timeout:
-                raise TimedOut(overdue(before, self.timeout))
+                raise TimedOut(overdue(before, self.timeout, self.lacking))
             time.sleep(self.pause)
 
     def look(self, before: Snapshot | None, seconds: float) -> Snapshot | None:
@@ -78,13 +79,24 @@ class Watch:
             self.screen.event(Event("verdict", told, {"verdict": "aborted"}))
             raise Aborted(told)
         verdict = state.verdict(self.image)
-        if verdict == "waiting":
+        if verdict == "waiting" or (verdict == "promoted" and not self.complete()):
             return False
         told = f"{state.version} promoted: all traffic is on it" if verdict == "promoted" else stopped(state)
         self.screen.event(Event("verdict", told, {"verdict": verdict, "release": state.release}))
         if verdict == "aborted":
             raise Aborted(f"{told}; `sluice explain` says why")
         return True
+
+    def complete(self) -> bool:
+        """Whether what stands around the engine is ready too: a promoted engine behind no gateway answers nobody."""
+        try:
+            lacking = self.cluster.unready()
+        except Unreachable as error:
+            lacking = str(error)
+        if lacking and lacking != self.lacking:
+            self.screen.event(Event("message", f"the engine is promoted, but {lacking}"))
+        self.lacking = lacking
+        return not lacking
 
 
 def figures(prometheus: Prometheus | None, state: State, past: str = "") -> tuple[tuple[Evidence, ...], str]:
@@ -156,8 +168,10 @@ def stopped(state: State) -> str:
     return f"{state.version} stopped, all traffic is on stable: {why}"
 
 
-def overdue(last: Snapshot | None, seconds: float) -> str:
-    if last is None:
+def overdue(last: Snapshot | None, seconds: float, lacking: str = "") -> str:
+    if lacking:
+        where = f"the engine is promoted, but {lacking}"
+    elif last is None:
         where = "the cluster did not answer"
     elif not last.state.observed:
         where = "the rollouts controller has not looked at it; is it running?"

@@ -19,6 +19,7 @@ from release.prometheus import Prometheus
 NAMESPACE = "demo"
 ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/llm-engine"
 RUNS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/analysisruns"
+DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 DIGEST = "sha256:" + "a" * 64
 
 
@@ -113,6 +114,7 @@ def api(server: Callable[[], Scripted], tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "kubeconfig"
     path.write_text(json.dumps(config))
     monkeypatch.setenv("KUBECONFIG", str(path))
+    made.on("GET", DEPLOYMENTS, {"items": []})
     return made
 
 
@@ -203,6 +205,11 @@ def state(rollout: Callable[..., dict[str, Any]]) -> Callable[..., State]:
 @pytest.fixture
 def rollout_path() -> str:
     return ROLLOUT
+
+
+@pytest.fixture
+def deployments_path() -> str:
+    return DEPLOYMENTS
 
 
 @pytest.fixture

@@ -121,3 +121,37 @@ def test_a_first_install_has_no_steps(
     kept = Kept()
     watch(cluster, kept).verdict()
     assert "first install" in kept.events[1].text
+
+
+def deployment(ready: int, observed: int = 2) -> dict[str, Any]:
+    status = {"observedGeneration": observed, "updatedReplicas": 2, "availableReplicas": ready}
+    spec = {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"name": "x"}}}
+    return {"items": [{"metadata": {"name": "llm-gateway", "generation": 2}, "spec": spec, "status": status}]}
+
+
+def test_a_promoted_engine_behind_no_gateway_is_waited_for(
+    api: Any, cluster: Cluster, healthy: Make, rollout_path: str, deployments_path: str
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.answers["GET", deployments_path] = []
+    api.on("GET", deployments_path, deployment(0, observed=1), deployment(0), deployment(0), deployment(2))
+    kept = Kept()
+    watch(cluster, kept).verdict()
+
+    said = [event.text for event in kept.events if event.kind == "message"]
+    assert said == [
+        "the engine is promoted, but llm-gateway has not been looked at",
+        "the engine is promoted, but llm-gateway has 0 of 2 pods ready",
+    ]
+    assert kept.events[-1].figures["verdict"] == "promoted"
+
+
+def test_a_gateway_that_never_comes_is_named_when_time_is_up(
+    api: Any, cluster: Cluster, healthy: Make, rollout_path: str, deployments_path: str
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.answers["GET", deployments_path] = []
+    api.on("GET", deployments_path, deployment(1))
+
+    with pytest.raises(TimedOut, match="but llm-gateway has 1 of 2 pods ready"):
+        watch(cluster, Kept(), timeout=0.1).verdict()
