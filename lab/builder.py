@@ -3,7 +3,7 @@
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import docker  # type: ignore[import-untyped]
@@ -16,6 +16,7 @@ from lab.process import Program
 STATE = paths.STATE / "builder"
 SOCKET = STATE / "docker.sock"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
+Say = Callable[[str], None]
 REQUEST_SECONDS = 1800  # a push of the engine's base says nothing for minutes
 
 
@@ -67,6 +68,11 @@ def config() -> str:
         f'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n[grpc]\naddress = "{CONTAINERD_SOCKET}"\n'
     )
     return str(file)
+
+
+def quiet(say: Say) -> Say:
+    """Without a Dockerfile's every step."""
+    return lambda text: None if ": Step " in text else say(f"  {text}")
 
 
 @contextlib.contextmanager

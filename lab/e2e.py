@@ -81,17 +81,11 @@ def elsewhere(chosen: list[Scenario]) -> None:
 def built(tiers: set[str]) -> dict[str, Pair]:
     """The two releases of each tier: the first as it is checked out, the second with the model's weights changed."""
     with builder.running() as client:
-        yard = releases.Yard(client, quiet)
+        yard = releases.Yard(client, builder.quiet(say))
         source = releases.clone(paths.ROOT / "build/source")
         first = {tier: getattr(yard, tier)(source) for tier in sorted(tiers)}
         after = releases.retrained(source, seed=2)
         return {tier: (old, getattr(yard, f"next_{tier}")(old, after)) for tier, old in first.items()}
-
-
-def quiet(text: str) -> None:
-    """Say what a build does, without the Dockerfile's every step."""
-    if ": Step " not in text:
-        say(f"  {text}")
 
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:

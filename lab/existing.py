@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ LABEL = "app.kubernetes.io/managed-by=sluice-lab"
 CRD = "rollouts.argoproj.io"
 FORWARDED = {"prometheus": paths.PROMETHEUS_PORT, "alertmanager": paths.ALERTMANAGER_PORT, "slack": paths.SLACK_PORT}
 NEEDED = ("namespaces", "customresourcedefinitions", "clusterroles", "clusterrolebindings")
+TEMPLATES = Path("/usr/share/prometheus/alertmanager")
 WAIT_SECONDS = 120
 CLUSTER_WIDE = "clusterrolebindings,clusterroles,customresourcedefinitions"
 
@@ -32,7 +33,7 @@ def up(say: Say) -> None:
     """
     before_start()
     paths.STATE.mkdir(parents=True, exist_ok=True)
-    image = built(say)
+    image = built(builder.quiet(say))
     try:
         definitions()
         apply(inside.manifests(image))
@@ -81,9 +82,10 @@ def built(say: Say) -> str:
     """The image with controller and observers, pushed; `repository@sha256:…`."""
     with builder.running() as client:
         lab = releases.Yard(client, say).fake(releases.clone(paths.ROOT / "build/source")).lab
-        files = [program(name) for name in inside.PROGRAMS]
+        files = {f"bin/{name}": program(name) for name in inside.PROGRAMS}
+        files |= {f"templates/{file.name}": file for file in TEMPLATES.glob("*.tmpl")}
         repository = f"{paths.REGISTRY}/sluice-lab/tools"
-        tag = hashlib.sha256(lab.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
+        tag = hashlib.sha256(lab.encode() + b"".join(file.read_bytes() for file in files.values())).hexdigest()[:16]
         with archived(files) as archive:
             events = client.api.build(
                 fileobj=archive, custom_context=True, buildargs={"LAB": lab}, rm=True, decode=True
@@ -102,13 +104,13 @@ def program(name: str) -> Path:
     return Path(found)
 
 
-def archived(files: Iterable[Path]) -> io.BytesIO:
-    """The build context: the Dockerfile and the programs."""
+def archived(files: Mapping[str, Path]) -> io.BytesIO:
+    """The build context: the Dockerfile, and these files under these names."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         context.add(tar, {"Dockerfile": (inside.FOLDER / "Dockerfile").read_bytes()})
-        for file in files:
-            tar.add(file, arcname=f"bin/{file.name}", filter=context.plain)
+        for name, file in files.items():
+            tar.add(file, arcname=name, filter=context.plain)
     packed.seek(0)
     return packed
 

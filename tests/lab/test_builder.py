@@ -52,3 +52,12 @@ def test_the_command_line_is_pointed_at_the_same_daemon_and_no_longer_afterwards
     with builder.named("unix:///ours.sock"):
         assert os.environ["DOCKER_HOST"] == "unix:///ours.sock"
     assert os.environ.get("DOCKER_HOST") == before
+
+
+def test_a_dockerfiles_steps_are_not_said_but_what_comes_of_them_is() -> None:
+    said: list[str] = []
+    say = builder.quiet(said.append)
+    say("gateway: Step 1/2 : FROM python")
+    say("gateway: pushing it")
+
+    assert said == ["  gateway: pushing it"]

@@ -85,5 +85,5 @@ def test_a_missing_program_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_build_context_holds_the_dockerfile_and_the_programs(tmp_path: Path) -> None:
     (tmp_path / "prometheus").write_bytes(b"program")
-    with tarfile.open(fileobj=existing.archived([tmp_path / "prometheus"])) as tar:
+    with tarfile.open(fileobj=existing.archived({"bin/prometheus": tmp_path / "prometheus"})) as tar:
         assert tar.getnames() == ["Dockerfile", "bin/prometheus"]
