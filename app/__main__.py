@@ -2,7 +2,9 @@
 
 import asyncio
 import logging
+import math
 import signal
+import socket
 import sys
 
 import structlog
@@ -13,6 +15,7 @@ from pydantic import ValidationError
 from app.main import create_app
 from app.settings import Settings
 
+CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
 
 
@@ -23,9 +26,14 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self.app = app
 
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
     def handle_exit(self, sig: int, frame: object) -> None:
-        if gateway := getattr(self.app.state, "gateway", None):
-            gateway.draining = True
+        gateway = getattr(self.app.state, "gateway", None)
+        if gateway and not gateway.draining:
+            self.loop.call_soon_threadsafe(gateway.drain, self.loop)
         super().handle_exit(signal.Signals(sig), None)
 
 
@@ -54,7 +62,7 @@ def main() -> int:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
         log_level="warning",
-        timeout_graceful_shutdown=int(settings.drain_seconds),
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + CLOSING_SECONDS,
     )
     asyncio.run(Server(config, app).serve())
     return 0

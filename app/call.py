@@ -11,8 +11,7 @@ from starlette.requests import Request
 from app.arms import CANARY, STABLE
 from app.errors import Refusal
 from app.settings import Settings
-
-PASSED_ON = ("content-type", "accept")
+from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 
 @dataclass(frozen=True)
@@ -27,6 +26,7 @@ class Call:
     source: str
     arm: str | None  # a probe's wish
     id: str
+    repeatable: bool = True  # sending it twice leaves nothing twice
 
 
 async def read(request: Request, limit: int) -> dict[str, Any]:
@@ -50,26 +50,38 @@ async def read(request: Request, limit: int) -> dict[str, Any]:
     return document
 
 
-def understood(request: Request, document: dict[str, Any], settings: Settings, path: str) -> Call:
+def understood(request: Request, document: dict[str, Any], path: str, source: str, arm: str | None) -> Call:
     """The call that a document means; the engine is always asked for usage."""
     stream = document.get("stream") is True
     asked = document.get("stream_options")
     asked_usage = isinstance(asked, dict) and bool(asked.get("include_usage"))
-    if stream:
+    if stream and path in (CHAT, COMPLETIONS):
         options = asked if isinstance(asked, dict) else {}
         document = {**document, "stream_options": {**options, "include_usage": True}}
-    source, arm = probe(request, settings)
     user = request.headers.get("x-sluice-user") or document.get("user") or ""
     return Call(
         path=path,
-        body=json.dumps(document, ensure_ascii=False).encode(),
+        body=encoded(document),
         stream=stream,
         strip_usage=stream and not asked_usage,
         user=str(user)[:256],
         source=source,
         arm=arm,
         id=identity(request),
+        repeatable=path != RESPONSES or document.get("store") is False,
     )
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """The document for the engine.
+
+    Raises:
+        Refusal: what Python reads and JSON does not hold: half a character, a number without end.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise Refusal(400, "invalid_json", "the body holds half a character, or a number that is none") from None
 
 
 def identity(request: Request) -> str:
