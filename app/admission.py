@@ -39,7 +39,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     source = "user"
     try:
         source, arm = call.probe(request, gateway.settings)
-        asked = await call.read(request, gateway.settings.max_body_bytes)
+        asked = await call.read(request, gateway.settings)
         wanted = call.understood(request, meant(asked, gateway.settings), path, source, arm)
         arms, exchange = gateway.begin(wanted)
     except Refusal as refusal:

@@ -27,7 +27,12 @@ class ApiError(Exception):
     @property
     def headers(self) -> dict[str, str]:
         """What the answer says beside its body; a client that is told when comes back by itself."""
-        return {"x-sluice-outcome": self.outcome} | ({"retry-after": "1"} if self.status in (429, 503) else {})
+        said = {"x-sluice-outcome": self.outcome}
+        if self.status in (429, 503):
+            said["retry-after"] = "1"
+        if self.status in (408, 413):  # more of the body may come: it is not read
+            said["connection"] = "close"
+        return said
 
     @property
     def event(self) -> bytes:

@@ -137,20 +137,19 @@ class Attempt:
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         stream = make(self.call.strip_usage)
-        chunks, held = reply.content.iter_any(), b""
+        chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
             passed = held + stream.feed(chunk)
+            if opening and (stream.failed or stream.aborted):
+                raise EngineFault(stream.outcome, "the engine's stream began with an error")
             if stream.content:
                 self.exchange.content()
-            elif self.patient:
-                if stream.failed or stream.aborted:
-                    raise EngineFault(stream.outcome, "the engine's stream began with an error")
-                if not stream.done:
-                    held = passed
-                    continue
+            if opening and not (stream.content or stream.done):
+                held = passed
+                continue
             if stream.done:  # the answer is whole: what becomes of the connection is no one's fault any more
                 self.exchange.end(stream.outcome, stream.tokens, stream.said)
-            held = b""
+            held, opening = b"", False
             if passed:
                 yield passed
         if left := stream.rest():

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
 from app.admission import Admitted, admitted
@@ -35,10 +35,11 @@ DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {
 
 
 @router.post("/predict", openapi_extra=DESCRIBED)
-async def predict(request: Request) -> Prediction:
+async def predict(request: Request, response: Response) -> Prediction:
     found = await admitted(request, COMPLETIONS, asked)
     request.state.headers = headers(found.arms, found.exchange.arm, found.call)
     content = json.loads(await answered(found, request))
+    response.headers.update(request.state.headers)
     return prediction(content, found)
 
 
