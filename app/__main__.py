@@ -2,31 +2,14 @@
 
 import asyncio
 import logging
-import signal
 import sys
 
 import structlog
-import uvicorn
-from fastapi import FastAPI
 from pydantic import ValidationError
 
 from app.main import create_app
+from app.server import Server, config
 from app.settings import Settings
-
-KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
-
-
-class Server(uvicorn.Server):
-    """Says that it drains before it stops listening."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
-        super().__init__(config)
-        self.app = app
-
-    def handle_exit(self, sig: int, frame: object) -> None:
-        if gateway := getattr(self.app.state, "gateway", None):
-            gateway.draining = True
-        super().handle_exit(signal.Signals(sig), None)
 
 
 def main() -> int:
@@ -45,18 +28,7 @@ def main() -> int:
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
     )
     app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        host="0.0.0.0",  # noqa: S104 - a pod's own address
-        port=settings.port,
-        loop="uvloop",
-        http="httptools",
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        access_log=False,
-        log_level="warning",
-        timeout_graceful_shutdown=int(settings.drain_seconds),
-    )
-    asyncio.run(Server(config, app).serve())
+    asyncio.run(Server(config(app, settings), app).serve())
     return 0
 
 

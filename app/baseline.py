@@ -1,75 +1,80 @@
-"""The slow bound: twice stable's P99 and at least `slow_least_seconds` above it, frozen while a release is judged."""
+"""The slow bounds: twice stable's P99 and at least so many seconds above it, frozen while a release is judged."""
 
 import math
-from collections import deque
+from collections import defaultdict, deque
 
 from app.arms import STABLE, Arms
-from app.metrics import SOURCES, Metrics
+from app.metrics import KINDS, SOURCES, Metrics, Where
 
 WANTED = 200  # judged requests of stable; with fewer a P99 says little
 KEPT = 2000
+UNJUDGED = 10_000
 TIMES = 2.0
-
-
-Where = tuple[str, str, str, str, str]
+What = tuple[str, str]  # source and kind
 
 
 class Baseline:
-    """Per source, from stable's TTFTs of streamed answers in this process, in seconds."""
+    """Per source and kind, from stable's streamed answers in this process, in seconds.
 
-    def __init__(self, metrics: Metrics, least_seconds: float) -> None:
-        self.metrics, self.least_seconds = metrics, least_seconds
-        self.seen = {source: deque[float](maxlen=KEPT) for source in SOURCES}
-        self.bounds: dict[str, float] = {}
-        self.last: dict[str, float] = {}
+    `least` says by kind how far above stable's P99 the bound is at least.
+    """
+
+    def __init__(self, metrics: Metrics, least: dict[str, float]) -> None:
+        self.metrics, self.least = metrics, least
+        self.seen: dict[What, deque[float]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self.bounds: dict[What, float] = {}
+        self.last: dict[What, float] = {}
         self.release = ""
         self.arms: Arms | None = None
-        self.unjudged: list[tuple[Where, float]] = []  # of this step, from before there was a bound
+        self.unjudged: deque[tuple[Where, str, float]] = deque(maxlen=UNJUDGED)  # of this step, from before a bound
 
     def begin(self, arms: Arms) -> None:
         """Freeze the bounds when a release starts; the last release's stand in where too little was seen."""
         if self.arms is None or (arms.release, arms.step) != (self.arms.release, self.arms.step):
-            self.unjudged = []
+            self.unjudged.clear()
         self.arms = arms
         if not arms.in_progress or arms.release == self.release:
             return
         self.release = arms.release
         self.last.update(self.bounds)
         self.bounds = {}
-        for source in SOURCES:
-            if len(self.seen[source]) >= WANTED:
-                self.freeze(source, bound(self.seen[source], self.least_seconds), "measured")
-            elif source in self.last:
-                self.freeze(source, self.last[source], "kept")
+        for what in [(source, kind) for source in SOURCES for kind in KINDS]:
+            if len(self.seen[what]) >= WANTED:
+                self.freeze(what, bound(self.seen[what], self.least[what[1]]), "measured")
+            elif what in self.last:
+                self.freeze(what, self.last[what], "kept")
 
-    def freeze(self, source: str, seconds: float, origin: str) -> None:
-        self.bounds[source] = seconds
+    def freeze(self, what: What, seconds: float, origin: str) -> None:
+        self.bounds[what] = seconds
         if self.arms:
-            self.metrics.bound.labels(self.arms.rollout, self.release, source, "ttft", origin).set(seconds)
-        waiting, self.unjudged = self.unjudged, []
-        for where, seen in waiting:
-            self.judge(where, seen)
+            self.metrics.bound.labels(self.arms.rollout, self.release, *what, origin).set(seconds)
+        waiting, self.unjudged = self.unjudged, deque(maxlen=UNJUDGED)
+        for one in waiting:
+            self.judge(*one)
 
-    def judge(self, where: Where, seconds: float) -> None:
-        """Count a judged request's TTFT when it is above the bound; keep it until there is one."""
+    def judge(self, where: Where, kind: str, seconds: float) -> None:
+        """Count a judged request's time when it is above the bound; keep it until there is one."""
         if self.arms is None or not self.arms.in_progress:
             return
-        if where[-1] not in self.bounds:
-            self.unjudged.append((where, seconds))
-        elif seconds > self.bounds[where[-1]]:
-            self.metrics.slow.labels(*where, "ttft").inc()
+        limit = self.bounds.get((where[-1], kind))
+        if limit is None:
+            self.unjudged.append((where, kind, seconds))
+        elif seconds > limit:
+            self.metrics.slow.labels(*where, kind).inc()
 
-    def add(self, arm: str, source: str, seconds: float) -> None:
-        """Remember a judged request's TTFT."""
+    def add(self, arm: str, source: str, kind: str, seconds: float) -> None:
+        """Remember a judged request's time."""
         if arm != STABLE:
             return
-        self.seen[source].append(seconds)
-        wanting = self.arms and self.arms.in_progress and source not in self.bounds
-        if wanting and len(self.seen[source]) >= WANTED:
-            self.freeze(source, bound(self.seen[source], self.least_seconds), "measured")
+        what = (source, kind)
+        self.seen[what].append(seconds)
+        wanting = self.arms and self.arms.in_progress and what not in self.bounds
+        if wanting and len(self.seen[what]) >= WANTED:
+            self.freeze(what, bound(self.seen[what], self.least[kind]), "measured")
 
-    def is_slow(self, source: str, seconds: float) -> bool:
-        return source in self.bounds and seconds > self.bounds[source]
+    def is_late(self, source: str, seconds: float) -> bool:
+        """Whether nobody needs to wait so long for the first content."""
+        return seconds > self.bounds.get((source, "ttft"), math.inf)
 
 
 def bound(seen: deque[float], least_seconds: float) -> float:

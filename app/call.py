@@ -1,18 +1,20 @@
 """What a client asks for: read, capped and understood before anything is counted or sent."""
 
+import asyncio
 import hmac
 import json
 import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from app.arms import CANARY, STABLE
 from app.errors import Refusal
 from app.settings import Settings
+from app.whole import CHAT, COMPLETIONS, RESPONSES
 
-PASSED_ON = ("content-type", "accept")
+MAX_DEPTH = 64
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,39 @@ class Call:
     source: str
     arm: str | None  # a probe's wish
     id: str
+    repeatable: bool = True  # sending it twice leaves nothing twice
 
 
-async def read(request: Request, limit: int) -> dict[str, Any]:
+async def read(request: Request, settings: Settings) -> dict[str, Any]:
     """The body as a JSON object.
 
     Raises:
-        Refusal: too large, no JSON, or no object.
+        Refusal: too large, too slow, too deep, no JSON, or no object.
     """
+    try:
+        async with asyncio.timeout(settings.body_seconds):
+            return parsed(await body(request, settings.max_body_bytes))
+    except TimeoutError:
+        raise Refusal(408, "body_too_slow", f"the body was not there within {settings.body_seconds:g} s") from None
+    except ClientDisconnect:
+        raise Refusal(499, "client_cancel", "the client went away") from None
+
+
+async def body(request: Request, limit: int) -> bytes:
     size, parts = 0, []
     async for part in request.stream():
         size += len(part)
         if size > limit:
             raise Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
         parts.append(part)
+    return b"".join(parts)
+
+
+def parsed(text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(b"".join(parts))
+        document = json.loads(text)
+        if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
+            shallow(document)
     except (ValueError, RecursionError):
         raise Refusal(400, "invalid_json", "the body is not JSON: send an object with the request's fields") from None
     if not isinstance(document, dict):
@@ -50,26 +69,47 @@ async def read(request: Request, limit: int) -> dict[str, Any]:
     return document
 
 
-def understood(request: Request, document: dict[str, Any], settings: Settings, path: str) -> Call:
+def shallow(found: Any, depth: int = 0) -> None:
+    """Raises RecursionError: a schema or a tool's arguments are not so deep, and an engine may not bear it."""
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
+    for one in inner:
+        shallow(one, depth + 1)
+
+
+def understood(request: Request, document: dict[str, Any], path: str, source: str, arm: str | None) -> Call:
     """The call that a document means; the engine is always asked for usage."""
     stream = document.get("stream") is True
     asked = document.get("stream_options")
     asked_usage = isinstance(asked, dict) and bool(asked.get("include_usage"))
-    if stream:
+    if stream and path in (CHAT, COMPLETIONS):
         options = asked if isinstance(asked, dict) else {}
         document = {**document, "stream_options": {**options, "include_usage": True}}
-    source, arm = probe(request, settings)
     user = request.headers.get("x-sluice-user") or document.get("user") or ""
     return Call(
         path=path,
-        body=json.dumps(document, ensure_ascii=False).encode(),
+        body=encoded(document),
         stream=stream,
         strip_usage=stream and not asked_usage,
         user=str(user)[:256],
         source=source,
         arm=arm,
         id=identity(request),
+        repeatable=path != RESPONSES or document.get("store") is False,
     )
+
+
+def encoded(document: dict[str, Any]) -> bytes:
+    """The document for the engine.
+
+    Raises:
+        Refusal: what Python reads and JSON does not hold: half a character, a number without end.
+    """
+    try:
+        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise Refusal(400, "invalid_json", "the body holds half a character, or a number that is none") from None
 
 
 def identity(request: Request) -> str:

@@ -1,23 +1,38 @@
 """Errors as OpenAI's API words them, for refusals of our own and faults of the engine alike.
 
-ApiError              an answer with a status, a type and a code
-├── Refusal           4xx: the client's own doing, the engine never saw it
+ApiError              an answer with a status, a type and a code; `outcome` is how the request counts
+├── Refusal           the client's own doing, the engine never saw it
+│   └── Busy          the gateway cannot take it now: come back in `retry_after` seconds
 └── EngineFault       5xx: the attempt failed, `outcome` says how
+    └── Declined      the engine's own 4xx
 """
 
 import json
 from typing import Any
 
+TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
 
 class ApiError(Exception):
-    def __init__(self, status: int, code: str, message: str) -> None:
+    outcome: str
+
+    def __init__(self, status: int, code: str, message: str, param: str | None = None) -> None:
         super().__init__(message)
-        self.status, self.code, self.message = status, code, message
+        self.status, self.code, self.message, self.param = status, code, message, param
 
     @property
     def document(self) -> dict[str, Any]:
-        kind = "server_error" if self.status >= 500 else "invalid_request_error"
-        return {"error": {"message": self.message, "type": kind, "param": None, "code": self.code}}
+        return shaped(self.status, self.code, self.message, self.param)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What the answer says beside its body; a client that is told when comes back by itself."""
+        said = {"x-sluice-outcome": self.outcome}
+        if self.status in (429, 503):
+            said["retry-after"] = "1"
+        if self.status in (408, 413):  # more of the body may come: it is not read
+            said["connection"] = "close"
+        return said
 
     @property
     def event(self) -> bytes:
@@ -32,6 +47,14 @@ class Refusal(ApiError):
 class Busy(Refusal):
     outcome = "rejected"
 
+    def __init__(self, status: int, code: str, message: str, retry_after: float = 1) -> None:
+        super().__init__(status, code, message)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {**super().headers, "retry-after": str(max(1, round(self.retry_after)))}
+
 
 class EngineFault(ApiError):
     """The engine failed; `outcome` is one of the bad ones of outcome.py."""
@@ -40,3 +63,29 @@ class EngineFault(ApiError):
         status = 504 if outcome.startswith("timeout") else 502
         super().__init__(status, outcome, message)
         self.outcome = outcome
+
+
+class Declined(EngineFault):
+    """The engine says that the request is wrong: its own words go to the client."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        super().__init__("prompt", f"the engine answered {status}")
+        self.status, self.body = status, body
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The engine's error, brought into OpenAI's shape where it has another."""
+        try:
+            said = json.loads(self.body)
+            error = said.get("error", said)
+            message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+        except (AttributeError, RecursionError, ValueError):
+            error = message = None
+        if isinstance(error, dict) and error is not said and isinstance(message, str):
+            return {"error": {"type": "invalid_request_error", "param": None, "code": None, **error}}
+        return shaped(self.status, "refused_by_engine", message if isinstance(message, str) else self.message, None)
+
+
+def shaped(status: int, code: str, message: str, param: str | None) -> dict[str, Any]:
+    kind = "server_error" if status >= 500 else TYPES.get(status, "invalid_request_error")
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}

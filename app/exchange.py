@@ -5,21 +5,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from app import outcome
-from app.arms import Arms
+from app.arms import STABLE, Arms
 from app.baseline import Baseline
-from app.metrics import Metrics
+from app.checks import Checker
+from app.metrics import Metrics, Where
+from app.sse import Said
 
 
 class Ledger:
     """Begins exchanges, and knows which of them are under way."""
 
-    def __init__(self, metrics: Metrics, baseline: Baseline, max_per_user: int) -> None:
-        self.metrics, self.baseline, self.max_per_user = metrics, baseline, max_per_user
+    def __init__(self, metrics: Metrics, baseline: Baseline, checker: Checker, max_per_user: int) -> None:
+        self.metrics, self.baseline, self.checker, self.max_per_user = metrics, baseline, checker, max_per_user
         self.running: set[Exchange] = set()
         self.judged: Counter[tuple[str, str]] = Counter()  # (arm, user) within the step that now is
         self.step = ("", "")
 
-    def begin(self, arms: Arms, arm: str, source: str, user: str) -> "Exchange":
+    def begin(self, arms: Arms, arm: str, source: str, user: str, *, stream: bool = True) -> "Exchange":
         """Count a request as started, under the view that chose its arm."""
         step = (arms.release, arms.step)
         if step != self.step:
@@ -28,9 +30,15 @@ class Ledger:
         where = (arms.rollout, arms.release, arms.step, arm, source)
         self.metrics.started.labels(*where).inc()
         self.metrics.inflight.labels(arm).inc()
-        exchange = Exchange(self, where, arm, source, over)
+        exchange = Exchange(self, where, arm, source, over, stream)
         self.running.add(exchange)
         return exchange
+
+    def refused(self, arms: Arms, source: str, ending: str) -> None:
+        """Count a request that was sent away before it had an arm, as stable's: no canary has seen it."""
+        where = (arms.rollout, arms.release, arms.step, STABLE, source)
+        self.metrics.started.labels(*where).inc()
+        self.metrics.requests.labels(*where, ending).inc()
 
     def over_cap(self, arm: str, user: str) -> bool:
         self.judged[arm, user] += 1
@@ -44,13 +52,16 @@ class Ledger:
 @dataclass(eq=False)
 class Exchange:
     ledger: Ledger
-    where: tuple[str, str, str, str, str]
+    where: Where
     arm: str
     source: str
     over: bool
+    stream: bool
     began: float = field(default_factory=time.perf_counter)
     first: float | None = None
-    ended: str | None = None
+    ended: str | None = None  # the outcome that was counted
+    failure: str = ""  # the canary's, once stable is asked in its place: what comes then is not judged
+    over_with: bool = False
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -64,40 +75,58 @@ class Exchange:
 
     def content(self) -> None:
         """The first content of a stream has come."""
-        if self.first is not None:
+        if self.first is not None or self.failure:
             return
         self.first = self.age
         self.ledger.metrics.ttft.labels(*self.broad).observe(self.first)
+        self.paced("ttft", self.first)
+
+    def paced(self, kind: str, seconds: float) -> None:
         if self.over:
             return
-        self.ledger.baseline.judge(self.where, self.first)
-        self.ledger.baseline.add(self.arm, self.source, self.first)
+        self.ledger.baseline.judge(self.where, kind, seconds)
+        self.ledger.baseline.add(self.arm, self.source, kind, seconds)
 
     def hang_up(self) -> None:
-        """The client went away: its own doing, unless it had waited beyond the slow bound for nothing."""
-        late = self.first is None and self.ledger.baseline.is_slow(self.source, self.age)
+        """The client went away: its own doing, unless it had waited beyond the slow bound for a stream to begin."""
+        waiting = self.stream and self.first is None
+        late = waiting and self.ledger.baseline.is_late(self.source, self.age)
         self.end("timeout_ttft" if late else "client_cancel")
 
-    def end(self, ending: str, tokens: dict[str, int] | None = None) -> None:
-        """Count how it ended; only the first call does."""
-        if self.ended is not None:
+    def blame(self, ending: str) -> None:
+        """Count how it ended, though it may still run: only the first call does."""
+        if self.ended is None:
+            judged = ending in outcome.JUDGED
+            self.ended = "over_user_cap" if self.over and judged else (judged and self.failure) or ending
+            self.ledger.metrics.requests.labels(*self.where, self.ended).inc()
+
+    def end(self, ending: str, tokens: dict[str, int] | None = None, said: Said | None = None) -> None:
+        """Count how it ended, with the tokens and the text of a good answer; only the first call does."""
+        if self.over_with:
             return
-        counted = "over_user_cap" if self.over and ending in outcome.JUDGED else ending
-        self.ended = counted
+        self.over_with = True
+        self.blame(ending)
         metrics = self.ledger.metrics
-        metrics.requests.labels(*self.where, counted).inc()
-        metrics.seconds.labels(*self.broad).observe(self.age)
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)
         if ending == outcome.OK:
             metrics.latency.observe(self.age)
-            self.pace(tokens or {})
+            self.spent(tokens or {})
+        if not self.failure:
+            metrics.seconds.labels(*self.broad).observe(self.age)
+            self.good(tokens or {}, said)
         metrics.ended(self.where[1])
 
-    def pace(self, tokens: dict[str, int]) -> None:
-        rollout, release, arm, _ = self.broad
+    def spent(self, tokens: dict[str, int]) -> None:
+        rollout, release, _, arm, _ = self.where
         for direction, number in tokens.items():
-            self.ledger.metrics.tokens.labels(rollout, release, arm, direction).inc(number)
+            self.ledger.metrics.tokens.labels(rollout, release, STABLE if self.failure else arm, direction).inc(number)
+
+    def good(self, tokens: dict[str, int], said: Said | None) -> None:
+        """What a judged answer's pace and text say of its engine."""
         if self.first is not None and tokens.get("out", 0) > 1:
             seconds = (self.age - self.first) / (tokens["out"] - 1)
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
+            self.paced("tpot", seconds)
+        if self.ended == outcome.OK and said is not None:
+            self.ledger.checker.add(self.where, said)

@@ -1,12 +1,14 @@
 """The parts of one gateway, put together: what a route needs to answer a request."""
 
+import asyncio
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
-from app.arms import CANARY, Arms, Board
+from app.arms import CANARY, STABLE, Arms, Board
 from app.balance import Balance
-from app.baseline import Baseline
+from app.budget import Budget
 from app.call import Call
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
@@ -18,31 +20,51 @@ from app.settings import Settings
 class Gateway:
     settings: Settings
     metrics: Metrics
-    baseline: Baseline
     ledger: Ledger
     board: Board
     session: aiohttp.ClientSession
+    budget: Budget
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
+    unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
+
+    @property
+    def arms(self) -> Arms:
+        """The newest view.
+
+        Raises:
+            Busy: no engine is known yet.
+        """
+        if self.board.arms is None:
+            raise Busy(503, "not_ready", "the gateway knows no engine yet: try again shortly")
+        return self.board.arms
 
     def begin(self, call: Call) -> tuple[Arms, Exchange]:
         """Choose the arm and count the start, from one view.
 
         Raises:
             Busy: too many requests are under way.
-            Refusal: a probe wants a canary and there is none, or no engine is known yet.
+            Refusal: a probe wants a canary and there is none.
         """
-        arms = self.board.arms
-        if arms is None:
-            raise Refusal(503, "not_ready", "the gateway knows no engine yet: try again shortly")
+        arms = self.arms
         if call.arm == CANARY and not arms.has_canary:
             raise Refusal(409, "no_canary", "no release is in progress: there is no canary to probe")
-        arm = call.arm or arms.choose(call.user, self.settings.salt)
-        exchange = self.ledger.begin(arms, arm, call.source, call.user)
-        if len(self.ledger.running) > self.settings.max_inflight:
-            exchange.end("rejected")
+        if len(self.ledger.running) >= self.settings.max_inflight:
             raise Busy(429, "overloaded", f"{self.settings.max_inflight} requests are under way: try again in a second")
-        return arms, exchange
+        arm = call.arm or arms.choose(call.user, self.settings.salt)
+        if arm == STABLE:
+            self.budget.earn()
+        return arms, self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
+
+    def close(self) -> None:
+        """The time to drain is up: what still runs is told so."""
+        for answer in list(self.unfinished):
+            answer.cancel()
+
+    def drain(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Take no new work, and give what runs its time."""
+        self.draining = True
+        loop.call_later(self.settings.drain_seconds, self.close)
 
 
 def headers(arms: Arms, arm: str, call: Call) -> dict[str, str]:

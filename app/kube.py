@@ -1,9 +1,11 @@
 """The Kubernetes API over HTTP: list, then watch, for ever; what was last known is kept while it is away."""
 
 import asyncio
+import base64
 import json
 import os
 import ssl
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,8 @@ class Access:
     token_file: Path | None = None
     token: str = ""
     ca: Path | None = None
+    ca_data: str = ""
+    certificate: tuple[Path, Path] | None = None  # of the client, with its key
 
     @classmethod
     def found(cls) -> "Access":
@@ -45,7 +49,12 @@ class Access:
 
     @property
     def tls(self) -> ssl.SSLContext | bool:
-        return ssl.create_default_context(cafile=self.ca) if self.ca else True
+        if not (self.ca or self.ca_data or self.certificate):
+            return True
+        context = ssl.create_default_context(cafile=self.ca, cadata=self.ca_data or None)
+        if self.certificate:
+            context.load_cert_chain(*self.certificate)
+        return context
 
 
 def from_kubeconfig(path: Path) -> Access:
@@ -54,7 +63,27 @@ def from_kubeconfig(path: Path) -> Access:
     cluster = named(document["clusters"], context["cluster"])["cluster"]
     user = named(document["users"], context["user"])["user"]
     authority = cluster.get("certificate-authority")
-    return Access(cluster["server"], token=user.get("token", ""), ca=Path(authority) if authority else None)
+    return Access(
+        cluster["server"],
+        token=user.get("token", ""),
+        ca=path.parent / authority if authority else None,
+        ca_data=base64.b64decode(cluster.get("certificate-authority-data", "")).decode(),
+        certificate=certificate(user, path.parent),
+    )
+
+
+def certificate(user: Object, folder: Path) -> tuple[Path, Path] | None:
+    """The client's certificate and key; embedded ones go to private files, for `ssl` reads nothing else."""
+    if "client-certificate" in user:
+        return folder / user["client-certificate"], folder / user["client-key"]
+    if "client-certificate-data" not in user:
+        return None
+    private = Path(tempfile.mkdtemp(prefix="sluice-"))
+    pair = private / "certificate", private / "key"
+    for file, name in zip(pair, ("client-certificate-data", "client-key-data"), strict=True):
+        file.touch(mode=0o600)
+        file.write_bytes(base64.b64decode(user[name]))
+    return pair
 
 
 def named(entries: list[Object], name: str) -> Object:

@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
 
 import aiohttp
 from fastapi import FastAPI, Request
@@ -12,6 +13,8 @@ from starlette.exceptions import HTTPException
 
 from app.arms import Board, static
 from app.baseline import Baseline
+from app.budget import Budget
+from app.checks import Checker
 from app.cluster import ClusterArms
 from app.counting import Counting
 from app.errors import ApiError, Refusal
@@ -19,10 +22,9 @@ from app.exchange import Ledger
 from app.gateway import Gateway
 from app.kube import Access
 from app.metrics import Metrics
+from app.pool import Pool
 from app.routes import health, metrics, openai, predict
 from app.settings import Settings
-
-KEEP_ALIVE_SECONDS = 2
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -43,16 +45,19 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Own the one pooled session and the watches for as long as the application runs."""
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
-    baseline = Baseline(counters, settings.slow_least_seconds)
-    ledger = Ledger(counters, baseline, settings.max_per_user)
+    baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
+    checker = Checker(counters)
+    ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
-    # admission is our own; uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session:
-        app.state.gateway = Gateway(settings, counters, baseline, ledger, board, session)
-        async with arms(settings, board):
-            yield
+    budget = Budget(settings.rescue_share if settings.rescue else 0)
+    async with (
+        aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
+        running(checker.run()),
+        arms(settings, board),
+    ):
+        app.state.gateway = Gateway(settings, counters, ledger, board, session, budget)
+        yield
 
 
 @contextlib.asynccontextmanager
@@ -61,21 +66,23 @@ async def arms(settings: Settings, board: Board) -> AsyncIterator[None]:
         board.show(static(settings))
         yield
         return
-    watching = asyncio.create_task(ClusterArms(settings, board).run(Access.found()))
+    async with running(ClusterArms(settings, board).run(Access.found())):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Beside the block, and no longer."""
+    task = asyncio.create_task(work)
     try:
         yield
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def document(error: ApiError, request: Request) -> JSONResponse:
-    said = dict(getattr(request.state, "headers", {}))
-    outcome = getattr(error, "outcome", None)
-    if outcome:
-        said["x-sluice-outcome"] = outcome
-    if error.status in (429, 503):
-        said["retry-after"] = "1"
+    said = {**getattr(request.state, "headers", {}), **error.headers}
     return JSONResponse(error.document, status_code=error.status, headers=said)
 
 

@@ -10,9 +10,12 @@ from app import outcome
 from app.arms import CANARY, STABLE, Arms
 
 ARMS, SOURCES, KINDS = (STABLE, CANARY), ("user", "probe"), ("ttft", "tpot")
+CHECKS, RESULTS = ("empty", "replacement", "repetition"), ("ok", "bad")
+RESCUES = ("answered", "failed", "no_budget")
 BUCKETS = tuple(round(0.005 * 1.25**power, 6) for power in range(43))  # 5 ms to 60 s, each 1.25 times the one before
 WHERE = ("rollout", "release", "step", "arm", "source")
 BROAD = ("rollout", "release", "arm", "source")
+Where = tuple[str, str, str, str, str]
 
 
 class Metrics:
@@ -35,6 +38,10 @@ class Metrics:
         self.started = counter("sluice_started", "Requests that began", WHERE)
         self.requests = counter("sluice_requests", "Requests that ended", (*WHERE, "outcome"))
         self.slow = counter("sluice_slow", "Judged requests above the slow bound", (*WHERE, "kind"))
+        self.checked = counter("sluice_checked", "Texts of good answers, looked at", (*WHERE, "check", "result"))
+        self.rescues = counter(
+            "sluice_rescues", "Failures of the canary, and what stable did about them", (*WHERE[:3], "result")
+        )
         self.tokens = counter("sluice_tokens", "Tokens", ("rollout", "release", "arm", "direction"))
         self.http = counter("http_requests", "Requests by endpoint", ("method", "handler", "status"))
 
@@ -86,6 +93,10 @@ class Metrics:
                 self.requests.labels(*where, ending)
             for kind in KINDS:
                 self.slow.labels(*where, kind)
+            for check, result in product(CHECKS, RESULTS):
+                self.checked.labels(*where, check, result)
+        for result in RESCUES:
+            self.rescues.labels(arms.rollout, arms.release, arms.step, result)
 
     def ended(self, release: str) -> None:
         """A request of this release has ended: when it outlived the release's children, it made some anew."""
@@ -97,7 +108,8 @@ class Metrics:
         for release in [one for one, ended in self.over.items() if now - ended >= self.forget_seconds]:
             del self.over[release]
             self.steps.pop(release, None)
-            for metric in (self.started, self.requests, self.slow, self.tokens, self.ttft, self.tpot, self.seconds):
+            counters = (self.started, self.requests, self.slow, self.checked, self.rescues, self.tokens)
+            for metric in (*counters, self.ttft, self.tpot, self.seconds):
                 metric.remove_by_labels({"release": release})
             for gauge in (self.step_started, self.weight, self.bound):
                 gauge.remove_by_labels({"release": release})

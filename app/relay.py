@@ -1,58 +1,87 @@
-"""Passes one request to an engine and its answer back, and sees how it went."""
+"""One try on one engine: sends the request there, and passes the answer on as it comes."""
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 import aiohttp
 
-from app import sse
+from app import pool, sse, whole
 from app.arms import Arms
 from app.call import Call
-from app.errors import EngineFault
+from app.errors import Declined, EngineFault
 from app.exchange import Exchange
 from app.gateway import Gateway
+from app.responses import ResponseStream
 
 Reply = aiohttp.ClientResponse
-CLOSING_SECONDS = 1  # how long a stream's connection may stay open after [DONE]
+CLOSING_SECONDS = 1  # how long a stream's connection may stay open after its end
+HUNG_UP = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+
+
+@dataclass
+class Opened:
+    """An answer whose beginning is there: a stream's first frames and the rest to come, or all of it."""
+
+    kind: str  # content type
+    first: bytes
+    rest: AsyncIterator[bytes] | None
 
 
 class Attempt:
-    """One try on one engine. Before its first byte has gone to the client, a failure is an exception, not an answer."""
+    """`arm` is asked; `patient` holds a stream back until it has content, so that another arm can still stand in."""
 
-    def __init__(self, gateway: Gateway, call: Call, arms: Arms, exchange: Exchange) -> None:
-        self.gateway, self.call, self.arms, self.exchange = gateway, call, arms, exchange
-        self.settings = gateway.settings
+    def __init__(
+        self, gateway: Gateway, call: Call, arms: Arms, exchange: Exchange, arm: str, *, patient: bool = False
+    ) -> None:
+        self.gateway, self.call, self.arms, self.exchange, self.arm = gateway, call, arms, exchange, arm
+        self.settings, self.patient = gateway.settings, patient
+        self.began = time.perf_counter()
 
     @contextlib.asynccontextmanager
-    async def reply(self) -> AsyncIterator[Reply]:
-        """The engine's reply, its headers read.
+    async def opened(self) -> AsyncIterator[Opened]:
+        """The answer, as soon as it is known to have begun.
 
         Raises:
-            EngineFault: no pod, no connection, no header in time, or a 5xx.
+            EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
+            Declined: the engine's 4xx.
         """
-        engines = self.arms.engines(self.exchange.arm)
+        engines = self.arms.engines(self.arm)
         if not engines:
-            raise EngineFault("connect_error", f"no engine of the {self.exchange.arm} arm is ready")
+            raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
         with self.gateway.balance.least(engines) as engine:
             reply = await self.sent(engine)
             try:
-                if reply.status >= 500:
-                    raise EngineFault("upstream_5xx", f"the engine answered {reply.status}")
-                yield reply
+                yield await self.begun(reply)
             finally:  # also on hang-up: an abandoned request would keep the engine generating
                 reply.close()
 
+    async def begun(self, reply: Reply) -> Opened:
+        if reply.status >= 500:
+            raise EngineFault("upstream_5xx", f"the engine answered {reply.status}")
+        if reply.status >= 400:
+            raise Declined(reply.status, await self.read(reply))
+        if not self.call.stream:
+            return Opened("application/json", await self.whole(reply), None)
+        frames = self.frames(reply)
+        first = await anext(frames, b"")
+        if not first:
+            raise EngineFault("stream_truncated", "the engine sent an empty stream")
+        return Opened(reply.content_type + "; charset=utf-8", first, frames)
+
     async def sent(self, engine: str) -> Reply:
-        headers = {
-            "content-type": "application/json",
-            "x-request-id": self.call.id,
-            "x-sluice-source": self.call.source,
-            "x-sluice-step": self.arms.step,
-        }
+        """Send it; once more on a new connection when one from the pool had been closed meanwhile."""
         try:
             async with asyncio.timeout(self.limit()):
-                return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+                try:
+                    return await self.post(engine)
+                except HUNG_UP as error:
+                    if not pool.was_stale(error):
+                        raise
+                with pool.new_connection():
+                    return await self.post(engine)
         except aiohttp.ServerTimeoutError:
             raise EngineFault("connect_error", "no connection to the engine in time") from None
         except TimeoutError:
@@ -61,9 +90,31 @@ class Attempt:
             outcome = "stream_truncated" if isinstance(error, aiohttp.ServerDisconnectedError) else "connect_error"
             raise EngineFault(outcome, f"the engine cannot be reached ({type(error).__name__})") from None
 
+    async def post(self, engine: str) -> Reply:
+        headers = {
+            "content-type": "application/json",
+            "x-request-id": self.call.id,
+            "x-sluice-source": self.call.source,
+            "x-sluice-step": self.arms.step,
+        }
+        return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
-        return self.settings.first_token_seconds if self.call.stream else self.settings.total_seconds
+        settings = self.settings
+        return settings.first_token_seconds if self.call.stream else min(settings.whole_seconds, self.left())
+
+    def left(self) -> float:
+        return max(0.0, self.settings.total_seconds - self.exchange.age)
+
+    async def read(self, reply: Reply) -> bytes:
+        try:
+            async with asyncio.timeout(self.left()):
+                return await reply.read()
+        except TimeoutError:
+            raise EngineFault("timeout_idle", "the answer stopped coming") from None
+        except (aiohttp.ClientError, OSError):
+            raise EngineFault("stream_truncated", "the engine cut its answer off") from None
 
     async def whole(self, reply: Reply) -> bytes:
         """The body of an answer in one piece, judged.
@@ -71,20 +122,11 @@ class Attempt:
         Raises:
             EngineFault: cut, broken or aborted.
         """
-        try:
-            async with asyncio.timeout(self.settings.total_seconds):
-                body = await reply.read()
-        except TimeoutError:
-            raise EngineFault("timeout_idle", "the answer stopped coming") from None
-        except (aiohttp.ClientError, OSError):
-            raise EngineFault("stream_truncated", "the engine cut its answer off") from None
-        if reply.status >= 400:
-            self.exchange.end("prompt")
-            return body
-        ending, tokens = sse.whole(body)
-        if ending != "ok":
-            raise EngineFault(ending, f"the engine's answer is broken ({ending})")
-        self.exchange.end(ending, tokens)
+        body = await self.read(reply)
+        found = whole.judged(self.call.path, body)
+        if found.outcome != "ok":
+            raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
+        self.exchange.end(found.outcome, found.tokens, found.said)
         return body
 
     async def frames(self, reply: Reply) -> AsyncIterator[bytes]:
@@ -93,28 +135,34 @@ class Attempt:
         Raises:
             EngineFault: it stopped, was cut, or ended badly.
         """
-        stream = sse.Stream(self.call.strip_usage)
-        chunks = reply.content.iter_any()
+        make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
+        stream = make(self.call.strip_usage)
+        chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
-            passed = stream.feed(chunk)
+            passed = held + stream.feed(chunk)
+            if opening and (stream.failed or stream.aborted):
+                raise EngineFault(stream.outcome, "the engine's stream began with an error")
             if stream.content:
                 self.exchange.content()
+            if opening and not (stream.content or stream.done):
+                held = passed
+                continue
             if stream.done:  # the answer is whole: what becomes of the connection is no one's fault any more
-                self.exchange.end(stream.outcome, stream.tokens)
+                self.exchange.end(stream.outcome, stream.tokens, stream.said)
+            held, opening = b"", False
             if passed:
                 yield passed
         if left := stream.rest():
             yield left
         if stream.outcome in ("ok", "stream_error", "engine_abort"):
-            self.exchange.end(stream.outcome, stream.tokens)  # the engine has told the client itself
+            self.exchange.end(stream.outcome, stream.tokens, stream.said)  # the engine has told the client itself
             return
         raise EngineFault(stream.outcome, "the engine's stream ended before it was done")
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:
         """The next bytes, or None at the end."""
-        left = self.settings.total_seconds - self.exchange.age
-        first = self.settings.first_token_seconds - self.exchange.age
-        wait = min(left, self.settings.idle_seconds if stream.content else first)
+        first = self.settings.first_token_seconds - (time.perf_counter() - self.began)
+        wait = min(self.left(), self.settings.idle_seconds if stream.content else first)
         wait = CLOSING_SECONDS if stream.done else wait  # read to the end, so that the connection can be used again
         try:
             async with asyncio.timeout(max(0.0, wait)):
@@ -122,11 +170,11 @@ class Attempt:
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             if stream.done:
                 return None
-            raise self.broken(error, wait, stream) from None
+            raise broken(error, wait, stream) from None
 
-    @staticmethod
-    def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
-        if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
-            outcome = "timeout_idle" if stream.content else "timeout_ttft"
-            return EngineFault(outcome, f"nothing came for {wait:.0f} s")
-        return EngineFault("stream_truncated", "the engine cut its stream off")
+
+def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
+    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+        outcome = "timeout_idle" if stream.content else "timeout_ttft"
+        return EngineFault(outcome, f"nothing came for {wait:.0f} s")
+    return EngineFault("stream_truncated", "the engine cut its stream off")

@@ -1,12 +1,32 @@
 """Reads an engine's stream as it passes: first content, usage, how it ended. The bytes stay as they are."""
 
 import json
+import re
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 END = b"\n\n"
-READABLE = {"text", "message"}  # what a choice of a whole answer must have one of
 CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
+KEPT_PIECES = 4096  # of the text, its last ones, for the checks
+TEXT = re.compile(rb'"(?:content|text)": ?"')
+CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')  # of a JSON string
+Said = list[bytes]  # pieces of a text, each the inside of a JSON string
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the frames of a stream have in common: all but the text, so that the next need not be parsed."""
+
+    before: bytes
+    after: bytes
+
+    def text(self, data: bytes) -> bytes | None:
+        """The text of a frame that differs in nothing else, and so is as sound as the one that was parsed."""
+        if not (data.startswith(self.before) and data.endswith(self.after)):
+            return None
+        text = data[len(self.before) : len(data) - len(self.after)]
+        return text if CHARACTERS.fullmatch(text) else None
 
 
 @dataclass
@@ -19,8 +39,9 @@ class Stream:
     done: bool = False  # [DONE] has passed
     aborted: bool = False
     failed: bool = False
-    finished: bool = False  # a finish_reason has passed
     tokens: dict[str, int] = field(default_factory=dict)
+    pieces: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT_PIECES))
+    frame: Frame | None = None
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the engine, give those that go to the client: whole frames, in order."""
@@ -38,42 +59,56 @@ class Stream:
         return left
 
     def keeps(self, frame: bytes) -> bool:
-        data = frame.removeprefix(b"data:").strip() if frame.startswith(b"data:") else b""
+        data = data_of(frame)
         if not data:
+            return True
+        if self.frame and (text := self.frame.text(data)) is not None:
+            self.pieces.append(text)
             return True
         if data == b"[DONE]":
             self.done = True
             return True
-        if self.content and not any(word in data for word in (b'"finish_reason":"', b'"error"', b'"usage":{', b": ")):
-            return True  # an ordinary frame after the first: nothing in it to judge
         return self.judged(data)
 
     def judged(self, data: bytes) -> bool:
+        """Whether the frame goes to the client; one that no client could read is the engine's failure."""
         try:
             document = json.loads(data)
-        except ValueError:
+            if document.get("error") is not None:
+                self.failed = True
+                return True
+            return self.read(document, data)
+        except (AttributeError, RecursionError, TypeError, ValueError):
             self.failed = True
             return True
-        if not isinstance(document, dict) or "error" in document:
-            self.failed = True
-            return True
-        try:
-            for choice in document.get("choices") or []:
-                self.choice(choice)
-            usage = document.get("usage")
-            self.tokens = tokens(usage) if usage else self.tokens
-        except (AttributeError, TypeError, ValueError):  # JSON, but of no shape that a client could read
-            self.failed = True
-            return True
-        return not (self.strip_usage and usage and not document.get("choices"))
+
+    def read(self, document: dict[str, Any], data: bytes) -> bool:
+        choices = document.get("choices") or []
+        for choice in choices:
+            self.choice(choice)
+        usage = document.get("usage")
+        self.tokens = tokens(usage) if usage else self.tokens
+        if len(choices) == 1 and not usage and not choices[0].get("finish_reason"):
+            self.learn(choices[0], data)
+        return not (self.strip_usage and usage and not choices)
+
+    def learn(self, choice: dict[str, Any], data: bytes) -> None:
+        """Take this frame as the pattern of the next ones, where nothing but one text can differ."""
+        said = choice.get("delta", choice)
+        text = said.get("content") or said.get("text")
+        if not isinstance(text, str) or not text or not (found := TEXT.search(data)):
+            return
+        characters = CHARACTERS.match(data, found.end())
+        if characters and json.loads(b'"%b"' % characters[0]) == text:
+            self.frame = Frame(data[: characters.start()], data[characters.end() :])
 
     def choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or {}
-        said = [delta.get(name) for name in CONTENT] + [choice.get("text")]
-        self.content = self.content or any(said)
-        reason = choice.get("finish_reason")
-        self.finished = self.finished or bool(reason)
-        self.aborted = self.aborted or reason == "abort"
+        text = delta.get("content") or choice.get("text")
+        if text:
+            self.pieces.append(inside(text))
+        self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
+        self.aborted = self.aborted or choice.get("finish_reason") == "abort"
 
     @property
     def outcome(self) -> str:
@@ -84,22 +119,26 @@ class Stream:
             return "engine_abort"
         return "ok" if self.done else "stream_truncated"
 
+    @property
+    def said(self) -> Said | None:
+        """The text; None when the answer was of another kind, like a call of a tool."""
+        return None if self.content and not self.pieces else list(self.pieces)
+
+
+def data_of(frame: bytes) -> bytes:
+    """A frame's data, empty for a comment; other fields, like the event's name, are let alone."""
+    if frame.startswith(b"data:") and b"\n" not in frame:
+        return frame[5:].strip()
+    lines = [line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(lines)
+
+
+def inside(text: str) -> bytes:
+    return json.dumps(text)[1:-1].encode()
+
 
 def tokens(usage: dict[str, Any]) -> dict[str, int]:
-    """Numbers of tokens by direction, `in` and `out`."""
-    return {"in": int(usage.get("prompt_tokens") or 0), "out": int(usage.get("completion_tokens") or 0)}
-
-
-def whole(body: bytes) -> tuple[str, dict[str, int]]:
-    """Outcome and tokens of an answer that came in one piece."""
-    try:
-        document = json.loads(body)
-        reasons = {
-            choice.get("finish_reason") for choice in document["choices"] if "text" in choice or choice["message"]
-        }
-        counted = tokens(document.get("usage") or {})
-    except (AttributeError, KeyError, TypeError, ValueError):
-        return "stream_error", {}
-    if "abort" in reasons:
-        return "engine_abort", {}
-    return ("ok", counted) if reasons else ("stream_error", {})
+    """Numbers of tokens by direction, `in` and `out`; /v1/responses has its own words for them."""
+    read = usage.get("prompt_tokens", usage.get("input_tokens"))
+    written = usage.get("completion_tokens", usage.get("output_tokens"))
+    return {"in": int(read or 0), "out": int(written or 0)}

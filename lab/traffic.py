@@ -74,7 +74,7 @@ def record_of(answer: answers.Answer, intended: float, user: str, started: float
         version=given("x-sluice-version") or "",
         status=answer.status,
         outcome=answer.outcome,
-        rescued=given("x-sluice-rescued") == "true",
+        rescued=bool(given("x-sluice-rescued")),
         started=started,
         ended=time.time(),
         ttft=answer.first - intended if answer.first else None,

@@ -1,10 +1,10 @@
-"""OpenAI's API, relayed: /v1/chat/completions, /v1/completions, /v1/models."""
+"""OpenAI's API, relayed: completions, embeddings, responses; and the one model."""
 
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from app import call
+from app.admission import admitted
 from app.answer import Answer
 from app.errors import Refusal
 from app.gateway import Gateway
@@ -14,12 +14,10 @@ router = APIRouter()
 
 @router.post("/v1/chat/completions")
 @router.post("/v1/completions")
+@router.post("/v1/embeddings")
+@router.post("/v1/responses")
 async def generate(request: Request) -> Response:
-    gateway: Gateway = request.app.state.gateway
-    document = await call.read(request, gateway.settings.max_body_bytes)
-    wanted = call.understood(request, document, gateway.settings, request.url.path)
-    arms, exchange = gateway.begin(wanted)
-    return Answer(gateway, wanted, arms, exchange)
+    return Answer(await admitted(request, request.url.path))
 
 
 @router.get("/v1/models")
@@ -28,7 +26,7 @@ async def models(request: Request) -> dict[str, Any]:
     return {"object": "list", "data": [model(gateway.settings.model_name)]}
 
 
-@router.get("/v1/models/{name}")
+@router.get("/v1/models/{name:path}")
 async def one_model(name: str, request: Request) -> dict[str, Any]:
     gateway: Gateway = request.app.state.gateway
     if name != gateway.settings.model_name:

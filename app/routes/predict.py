@@ -2,18 +2,18 @@
 
 import asyncio
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field, ValidationError
 
-from app import call
-from app.arms import Arms
-from app.errors import ApiError, EngineFault
-from app.exchange import Exchange
-from app.gateway import Gateway, headers
-from app.relay import Attempt
+from app.admission import Admitted, admitted
+from app.answer import hung_up
+from app.errors import Busy, EngineFault, Refusal
+from app.gateway import headers
+from app.rescue import Rescue
+from app.settings import Settings
+from app.whole import COMPLETIONS
 
 router = APIRouter()
 
@@ -31,69 +31,72 @@ class Prediction(BaseModel):
     tokens: int
 
 
-async def capped(request: Request) -> Prompt:
-    """The body, read by us: FastAPI would take one of any size."""
-    document = await call.read(request, request.app.state.gateway.settings.max_body_bytes)
-    try:
-        return Prompt.model_validate(document)
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
-        raise RequestValidationError(found) from None
-
-
 DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {"schema": Prompt.model_json_schema()}}}}
 
 
 @router.post("/predict", openapi_extra=DESCRIBED)
-async def predict(asked: Annotated[Prompt, Depends(capped)], request: Request) -> Prediction:
-    gateway: Gateway = request.app.state.gateway
-    document = {"model": gateway.settings.model_name, "prompt": asked.prompt, "max_tokens": asked.max_new_tokens}
-    wanted = call.understood(request, document, gateway.settings, "/v1/completions")
-    arms, exchange = gateway.begin(wanted)
-    request.state.headers = headers(arms, exchange.arm, wanted)
-    content = json.loads(await answered(Attempt(gateway, wanted, arms, exchange), exchange, request))
-    return prediction(content, arms, exchange, wanted.id)
+async def predict(request: Request, response: Response) -> Prediction:
+    found = await admitted(request, COMPLETIONS, asked)
+    request.state.headers = headers(found.arms, found.exchange.arm, found.call)
+    content = json.loads(await answered(found, request))
+    response.headers.update(request.state.headers)
+    return prediction(content, found)
 
 
-async def answered(attempt: Attempt, exchange: Exchange, request: Request) -> bytes:
+def asked(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """What the engine is asked for.
+
+    Raises:
+        Refusal: a field is missing or out of its range.
+    """
+    try:
+        wanted = Prompt.model_validate(document)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
+    return {"model": settings.model_name, "prompt": wanted.prompt, "max_tokens": wanted.max_new_tokens}
+
+
+async def answered(found: Admitted, request: Request) -> bytes:
     """The engine's body; freed at once when the client goes away."""
-    work = asyncio.create_task(attempted(attempt))
-    gone = asyncio.create_task(hung_up(request))
+    work = asyncio.create_task(relayed(found, request))
+    gone = asyncio.create_task(hung_up(request.receive))
+    found.gateway.unfinished.add(work)
     try:
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if work.cancelled():
+            found.exchange.end("rejected")
+            raise Busy(503, "shutting_down", "this gateway is going away: send the request again")
         if not work.done():
-            exchange.hang_up()
-            raise ApiError(499, "client_cancel", "the client went away")
+            found.exchange.hang_up()
+            raise Refusal(499, "client_cancel", "the client went away")
         return work.result()
     except EngineFault as fault:
-        exchange.end(fault.outcome)
+        found.exchange.end(fault.outcome)
         raise
     finally:
+        found.gateway.unfinished.discard(work)
         work.cancel()
         gone.cancel()
-        exchange.hang_up()
+        found.exchange.hang_up()
 
 
-async def attempted(attempt: Attempt) -> bytes:
-    async with attempt.reply() as reply:
-        content = await attempt.whole(reply)
-        if reply.status >= 400:
-            raise ApiError(reply.status, "prompt", "the engine refused this prompt")
-        return content
+async def relayed(found: Admitted, request: Request) -> bytes:
+    rescue = Rescue(found.gateway, found.call, found.arms, found.exchange)
+    async with rescue.opened() as opened:
+        if rescue.rescued:
+            request.state.headers["x-sluice-rescued"] = "1"
+        return opened.first
 
 
-async def hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-
-
-def prediction(content: dict[str, list[dict[str, str]]], arms: Arms, exchange: Exchange, query: str) -> Prediction:
+def prediction(content: dict[str, Any], found: Admitted) -> Prediction:
     usage = content.get("usage")
     tokens = usage.get("completion_tokens", 0) if isinstance(usage, dict) else 0
     return Prediction(
-        text=content["choices"][0]["text"],
-        model_version=arms.version,
-        query_id=query,
-        latency_seconds=round(exchange.age, 4),
+        text=content["choices"][0]["text"] or "",
+        model_version=found.arms.version,
+        query_id=found.call.id,
+        latency_seconds=round(found.exchange.age, 4),
         tokens=tokens,
     )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from app.arms import Arms
 from app.gateway import Gateway
 from app.main import create_app
+from app.server import config
 from app.settings import Settings
 
 KEY = "probe-key"
@@ -60,38 +61,80 @@ class Engine:
             return web.json_response({"error": "broken"}, status=500)
         if self.mode == "400":
             return web.json_response({"error": {"message": "too long", "type": "invalid_request_error"}}, status=400)
+        if self.mode == "detail":
+            return web.json_response({"detail": "Not Found"}, status=404)
         if self.mode == "hang":
             await asyncio.sleep(30)
+        if request.path == "/v1/embeddings":
+            vector = {"object": "embedding", "index": 0, "embedding": [0.1, 0.2]}
+            return web.json_response({"object": "list", "data": [vector], "usage": {"prompt_tokens": 3}})
+        if request.path == "/v1/responses":
+            return await self.responded(request)
         if not self.asked[-1].get("stream"):
             if self.mode == "odd":
                 return web.json_response({"choices": [1]})
             reason = "abort" if self.mode == "abort" else "stop"
-            choice = {"index": 0, "text": "two words", "message": {"content": "two words"}, "finish_reason": reason}
+            text = "" if self.mode == "empty" else "two words"
+            choice = {"index": 0, "text": text, "message": {"content": text}, "finish_reason": reason}
             return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
         return await self.streamed(request)
+
+    async def responded(self, request: web.Request) -> web.StreamResponse:
+        message = {"type": "message", "content": [{"type": "output_text", "text": "two words"}]}
+        usage = {"input_tokens": 3, "output_tokens": 2}
+        document = {"id": "resp_1", "object": "response", "status": "completed", "output": [message], "usage": usage}
+        if not self.asked[-1].get("stream"):
+            return web.json_response(document)
+        reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
+        await reply.prepare(request)
+        for event in (
+            {"type": "response.created"},
+            {"type": "response.output_text.delta", "delta": "two words"},
+            {"type": "response.failed" if self.mode == "failed" else "response.completed", "response": document},
+        ):
+            await reply.write(b"event: " + str(event["type"]).encode() + b"\n" + frame(event))
+        return reply
 
     async def streamed(self, request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse(headers={"content-type": "text/event-stream"})
         await reply.prepare(request)
-        if self.mode == "silent":
+        if self.mode.startswith("role"):
+            await reply.write(delta(""))
+        if self.mode.endswith("silent"):
             await asyncio.sleep(30)
-        await reply.write(delta("two "))
+        if self.mode == "error_first":
+            await reply.write(frame({"error": {"message": "out of memory"}}))
+        if self.mode == "role_then_cut" and request.transport is not None:
+            request.transport.close()
+            return reply
+        await reply.write(delta("two " if self.mode != "empty" else ""))
+        while self.mode == "flood":
+            await reply.write(delta("word " * 1000))
+        if self.mode == "slow":
+            await asyncio.sleep(0.2)
         if self.mode == "stall":
             await asyncio.sleep(30)
         if self.mode == "cut" and request.transport is not None:
             request.transport.close()
             return reply
         if self.mode == "error":
+            await asyncio.sleep(0.05)
             await reply.write(frame({"error": {"message": "out of memory"}}))
         if self.mode == "odd":
             await reply.write(frame({"choices": [1]}))
-        await reply.write(delta("words", "abort" if self.mode == "abort" else "stop"))
+        await reply.write(delta("words" if self.mode != "empty" else "", "abort" if self.mode == "abort" else "stop"))
         await reply.write(USAGE)
         if self.mode != "no_done":
             await reply.write(DONE)
         if self.mode == "linger":
             await asyncio.sleep(30)
         return reply
+
+
+@pytest.fixture
+def serve() -> Callable[[], AbstractAsyncContextManager[Engine]]:
+    """Another engine for as long as the block runs."""
+    return lambda: serving(Engine())
 
 
 @pytest.fixture
@@ -152,7 +195,10 @@ class Door:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Door]:
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on"))
+    settings.port = 0
+    made = config(app, settings, host="127.0.0.1")
+    made.loop = "asyncio"  # the test's own
+    server = uvicorn.Server(made)
     running = asyncio.create_task(server.serve())
     while not server.started:
         await asyncio.sleep(0.01)

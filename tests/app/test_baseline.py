@@ -13,7 +13,7 @@ def arms(release: str = "v2-r2", in_progress: bool = True) -> Arms:
 
 @pytest.fixture
 def baseline() -> Baseline:
-    return Baseline(Metrics(60), 0.05)
+    return Baseline(Metrics(60), {"ttft": 0.05, "tpot": 0.02})
 
 
 def slow(baseline: Baseline) -> float:
@@ -27,7 +27,7 @@ def bounds(baseline: Baseline) -> list[tuple[str, str, float]]:
 
 def seen(baseline: Baseline, seconds: float, number: int = WANTED, arm: str = "stable") -> None:
     for _ in range(number):
-        baseline.add(arm, "probe", seconds)
+        baseline.add(arm, "probe", "ttft", seconds)
 
 
 def test_the_bound_is_twice_stables_p99(baseline: Baseline) -> None:
@@ -47,7 +47,7 @@ def test_the_bound_is_at_least_50_ms_above(baseline: Baseline) -> None:
 def test_too_few_requests_give_no_bound_and_nothing_is_slow(baseline: Baseline) -> None:
     seen(baseline, 0.2, WANTED - 1)
     baseline.begin(arms())
-    baseline.judge(WHERE, 9.0)
+    baseline.judge(WHERE, "ttft", 9.0)
 
     assert bounds(baseline) == []
     assert slow(baseline) == 0
@@ -55,8 +55,8 @@ def test_too_few_requests_give_no_bound_and_nothing_is_slow(baseline: Baseline) 
 
 def test_requests_from_before_the_bound_are_judged_when_it_appears(baseline: Baseline) -> None:
     baseline.begin(arms())
-    baseline.judge(WHERE, 9.0)
-    baseline.judge(WHERE, 0.1)
+    baseline.judge(WHERE, "ttft", 9.0)
+    baseline.judge(WHERE, "ttft", 0.1)
     seen(baseline, 0.2)
 
     assert slow(baseline) == 1
@@ -66,7 +66,7 @@ def test_the_bound_is_frozen_while_a_release_is_judged(baseline: Baseline) -> No
     seen(baseline, 0.2)
     baseline.begin(arms())
     seen(baseline, 2.0)
-    baseline.judge(WHERE, 1.0)
+    baseline.judge(WHERE, "ttft", 1.0)
 
     assert slow(baseline) == 1
 
@@ -81,7 +81,7 @@ def test_the_canary_does_not_move_the_bound(baseline: Baseline) -> None:
 def test_the_last_releases_bound_stands_in_and_says_so(baseline: Baseline) -> None:
     seen(baseline, 0.2)
     baseline.begin(arms("v2-r2"))
-    baseline.seen["probe"].clear()
+    baseline.seen["probe", "ttft"].clear()
     baseline.begin(arms("v3-r3"))
 
     assert ("probe", "kept", pytest.approx(0.4)) in bounds(baseline)
@@ -90,6 +90,6 @@ def test_the_last_releases_bound_stands_in_and_says_so(baseline: Baseline) -> No
 def test_without_a_release_in_progress_nothing_is_kept_to_be_judged(baseline: Baseline) -> None:
     baseline.begin(arms(in_progress=False))
     for _ in range(10):
-        baseline.judge(WHERE, 9.0)
+        baseline.judge(WHERE, "ttft", 9.0)
 
-    assert baseline.unjudged == []
+    assert not baseline.unjudged

@@ -31,7 +31,7 @@ async def test_a_wrong_probe_key_is_refused(door: Any) -> None:
     status, _, body = await door.post(CHAT, asked(), x_sluice_probe="guess", x_sluice_arm="canary")
 
     assert (status, b"invalid_probe_key" in body) == (401, True)
-    assert door.outcomes() == {}
+    assert door.outcomes() == {"client_4xx": 1}
 
 
 async def test_without_a_canary_a_probe_is_told_so_and_not_counted(door: Any) -> None:
@@ -56,6 +56,9 @@ async def test_a_user_is_known_by_header_or_by_openais_field(door: Any, canary: 
         (b"{", 400, b"invalid_json"),
         (b"[]", 400, b"invalid_json"),
         (b"[" * 5000, 400, b"invalid_json"),
+        (b'{"prompt": "\\ud800"}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "temperature": 1e999}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "temperature": NaN}', 400, b"invalid_json"),
         (b'"' + b"x" * 20_000 + b'"', 413, b"body_too_large"),
     ],
 )
@@ -67,3 +70,5 @@ async def test_bad_bodies_are_refused_and_the_engine_never_sees_them(
 
     assert (seen, code in body) == (status, True)
     assert engine.asked == []
+    assert door.outcomes(arm="stable") == {"client_4xx": 1}
+    assert door.count("sluice_started_total") == 1

@@ -4,6 +4,7 @@ import pytest
 
 from app.arms import Arms
 from app.baseline import WANTED, Baseline
+from app.checks import Checker
 from app.exchange import Ledger
 from app.metrics import Metrics
 
@@ -12,10 +13,13 @@ def arms(weight: float = 5, release: str = "v2-r2") -> Arms:
     return Arms("n/llm", release, "v2", True, weight, ("http://s",), ("http://c",))
 
 
+def made(metrics: Metrics) -> Ledger:
+    return Ledger(metrics, Baseline(metrics, {"ttft": 0.05, "tpot": 0.05}), Checker(metrics), max_per_user=5)
+
+
 @pytest.fixture
 def ledger() -> Ledger:
-    metrics = Metrics(60)
-    return Ledger(metrics, Baseline(metrics, 0.05), max_per_user=5)
+    return made(Metrics(60))
 
 
 def outcomes(ledger: Ledger) -> dict[tuple[str, str], float]:
@@ -73,7 +77,7 @@ def test_a_client_that_goes_away_is_not_held_against_the_arm(ledger: Ledger) -> 
 
 def test_a_client_that_waited_beyond_the_slow_bound_for_nothing_is(ledger: Ledger) -> None:
     for _ in range(WANTED):
-        ledger.baseline.add("stable", "user", 0.001)
+        ledger.baseline.add("stable", "user", "ttft", 0.001)
     ledger.baseline.begin(arms())
     exchange = ledger.begin(arms(), "canary", "user", "ann")
     exchange.began -= 1
@@ -94,7 +98,7 @@ def test_the_oldest_request_under_way_is_known(ledger: Ledger) -> None:
 
 def test_a_request_that_outlives_its_release_leaves_no_counters_behind() -> None:
     metrics = Metrics(0)
-    ledger = Ledger(metrics, Baseline(metrics, 0.05), max_per_user=5)
+    ledger = made(metrics)
     metrics.begin(arms())
     exchange = ledger.begin(arms(), "canary", "user", "ann")
     metrics.begin(arms(release="v3-r3"))

@@ -1,7 +1,10 @@
 """A scripted API server over HTTP: it lists, it watches, it goes away and comes back."""
 
 import asyncio
+import base64
 import json
+import ssl
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -118,3 +121,22 @@ def test_a_rotated_token_is_read_anew(tmp_path: Path) -> None:
 
     file.write_text("two\n")
     assert access.headers["authorization"] == "Bearer two"
+
+
+def test_embedded_certificates_of_a_kubeconfig_are_used(tmp_path: Path) -> None:
+    key, made = tmp_path / "key.pem", tmp_path / "made.pem"
+    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=k"]
+    subprocess.run(["openssl", "req", "-x509", *curve, "-keyout", key, "-out", made], check=True, capture_output=True)
+    text, private = (base64.b64encode(one.read_bytes()).decode() for one in (made, key))
+    file = tmp_path / "config"
+    file.write_text(
+        "current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        f"clusters: [{{name: k, cluster: {{server: 'https://api:6443', certificate-authority-data: {text}}}}}]\n"
+        f"users: [{{name: u, user: {{client-certificate-data: {text}, client-key-data: {private}}}}}]\n"
+    )
+    access = from_kubeconfig(file)
+
+    assert isinstance(access.tls, ssl.SSLContext)
+    assert len(access.tls.get_ca_certs()) == 1
+    assert access.certificate is not None
+    assert [one.stat().st_mode & 0o77 for one in access.certificate] == [0, 0]

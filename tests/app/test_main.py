@@ -52,6 +52,28 @@ async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any, request
     assert code == -signal.SIGTERM  # ended by what was asked, not by a kill
 
 
+@pytest.mark.parametrize("mode", ["stall", "silent"])
+async def test_a_stream_that_outlasts_the_drain_is_told_so(engine: Any, request: Any, mode: str) -> None:
+    engine.mode = mode
+    process, url = start(engine.url, SLUICE_DRAIN_SECONDS="1")
+    request.addfinalizer(process.kill)
+    assert await asyncio.to_thread(answers, url + "/livez")
+    async with aiohttp.ClientSession() as session:
+        asked = asyncio.create_task(session.post(url + "/v1/completions", json={"prompt": "a", "stream": True}))
+        while not engine.running:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        process.send_signal(signal.SIGTERM)
+        reply = await asked
+        rest = await reply.read()
+    code = await asyncio.to_thread(process.wait, 10)
+
+    assert reply.status == (503 if mode == "silent" else 200)
+    assert b'"code": "shutting_down"' in rest
+    assert code == -signal.SIGTERM
+    assert engine.running == 0
+
+
 def test_wrong_settings_are_one_line_each_all_at_once() -> None:
     env = {**os.environ, "SLUICE_PORT": "no", "SLUICE_IDLE_SECONDS": "-1", "SLUICE_LOG_LEVEL": "loud"}
 

@@ -1,14 +1,16 @@
 import asyncio
 import json
+import re
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
 
-from app import sse
+from app.baseline import WANTED
 
 CHAT = "/v1/chat/completions"
 
@@ -93,6 +95,7 @@ async def test_an_engine_that_is_not_there_is_a_connect_error(door: Any, canary:
     arms = canary(100)
     door.gateway.board.show(type(arms)(**{**vars(arms), "canary": ("http://127.0.0.1:1",)}))
 
+    door.gateway.budget.share = 0
     status, headers, _ = await door.post(CHAT, asked(), x_sluice_user="a")
 
     assert (status, headers["x-sluice-outcome"]) == (502, "connect_error")
@@ -106,16 +109,6 @@ async def test_an_engine_that_does_not_accept_is_a_connect_error(door: Any, cana
     await door.post(CHAT, asked(), x_sluice_user="a")
 
     assert door.outcomes(arm="canary") == {"connect_error": 1}
-
-
-async def test_a_canary_without_a_pod_fails_and_stable_does_not_stand_in(door: Any, canary: Any) -> None:
-    arms = canary(100)
-    door.gateway.board.show(type(arms)(**{**vars(arms), "canary": ()}))
-
-    await door.post(CHAT, asked(), x_sluice_user="a")
-
-    assert door.outcomes(arm="canary") == {"connect_error": 1}
-    assert door.outcomes(arm="stable") == {}
 
 
 async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(door: Any, engine: Any) -> None:
@@ -158,11 +151,124 @@ async def test_a_stream_arrives_while_it_is_made(door: Any, engine: Any) -> None
         assert b"two " in first
 
 
-@pytest.mark.parametrize("shape", ["choices", "delta", "usage"])
-async def test_json_of_no_known_shape_is_the_engines_failure(shape: str) -> None:
-    broken = {"choices": {"choices": [None]}, "delta": {"choices": [{"delta": "x"}]}, "usage": {"usage": "x"}}[shape]
-    stream = sse.Stream(strip_usage=False)
-    stream.feed(b"data: " + json.dumps(broken).encode() + b"\n\ndata: [DONE]\n\n")
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_outlasts_the_drain_counts_as_rejected(door: Any, engine: Any, stream: bool) -> None:
+    engine.mode = "stall" if stream else "hang"
+    door.gateway.settings.idle_seconds = 20
+    asked_now = asyncio.create_task(door.post(CHAT, asked(stream)))
+    assert await until(lambda: engine.running == 1)
+    await asyncio.sleep(0.05)
+    door.gateway.close()
 
-    assert stream.outcome == "stream_error"
-    assert sse.whole(json.dumps(broken).encode())[0] == "stream_error"
+    status, headers, body = await asked_now
+    assert (status, b"shutting_down" in body) == (200 if stream else 503, True)
+    assert stream or headers["retry-after"] == "1"
+    assert door.outcomes() == {"rejected": 1}
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_predict_that_outlasts_the_drain_counts_as_rejected(door: Any, engine: Any) -> None:
+    engine.mode = "hang"
+    asked_now = asyncio.create_task(door.post("/predict", {"prompt": "a"}))
+    assert await until(lambda: engine.running == 1)
+    door.gateway.close()
+
+    assert (await asked_now)[0] == 503
+    assert door.outcomes() == {"rejected": 1}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_the_engines_own_refusal_says_that_it_is_the_prompts(door: Any, engine: Any, stream: bool) -> None:
+    engine.mode = "400"
+    status, headers, body = await door.post(CHAT, asked(stream))
+
+    assert (status, headers["x-sluice-outcome"]) == (400, "prompt")
+    assert json.loads(body)["error"]["message"] == "too long"
+
+
+async def test_a_refusal_of_another_shape_is_brought_into_openais(door: Any, engine: Any) -> None:
+    engine.mode = "detail"
+    status, _, body = await door.post("/v1/embeddings", {"input": "a"})
+
+    assert (status, json.loads(body)["error"]["message"]) == (404, "Not Found")
+
+
+@pytest.mark.parametrize(("stream", "outcome"), [(True, "timeout_ttft"), (False, "client_cancel")])
+async def test_a_cancel_of_a_whole_answer_is_never_the_engines_fault(
+    door: Any, canary: Any, engine: Any, stream: bool, outcome: str
+) -> None:
+    for _ in range(WANTED):
+        door.gateway.ledger.baseline.add("stable", "user", "ttft", 0.001)
+    door.gateway.board.show(canary(0))
+    engine.mode = "hang"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await door.post(CHAT, asked(stream))
+
+    assert await until(lambda: door.outcomes() == {outcome: 1})
+
+
+@pytest.fixture
+async def forgetful() -> AsyncIterator[tuple[str, list[int]]]:
+    """An engine that closes each connection when a second request comes on it; and the requests per connection."""
+    seen: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(0)
+        here = len(seen) - 1
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = int(re.search(rb"content-length: (\d+)", head.lower())[1])  # type: ignore[index]
+            await reader.readexactly(length)
+            seen[here] += 1
+            if seen[here] > 1 or seen[0] > 2:
+                break
+            body = b'{"choices": [{"text": "a", "finish_reason": "stop"}]}'
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", seen
+
+
+async def test_a_connection_that_the_engine_had_closed_is_no_failure(door: Any, canary: Any, forgetful: Any) -> None:
+    url, seen = forgetful
+    door.gateway.board.show(replace(canary(0), stable=(url,)))
+    for _ in range(3):
+        assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200
+
+    assert seen == [2, 2, 1]
+    assert door.outcomes() == {"ok": 3}
+
+
+async def test_a_new_connection_that_the_engine_closes_is_one(door: Any, canary: Any, forgetful: Any) -> None:
+    url, seen = forgetful
+    seen.append(3)
+    door.gateway.board.show(replace(canary(0), stable=(url,)))
+
+    assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 502
+    assert seen == [3, 1]
+    assert door.outcomes() == {"stream_truncated": 1}
+
+
+@pytest.mark.parametrize(("mode", "outcome"), [("good", "ok"), ("failed", "stream_error")])
+async def test_responses_are_streamed_by_their_own_events(door: Any, engine: Any, mode: str, outcome: str) -> None:
+    engine.mode = mode
+    status, _, body = await door.post("/v1/responses", {"model": "tiny", "input": "hello", "stream": True})
+
+    assert (status, b"event: response.output_text.delta" in body) == (200, True)
+    assert "stream_options" not in engine.asked[0]
+    assert door.outcomes() == {outcome: 1}
+    assert door.count("sluice_tokens_total", direction="out") == (2 if outcome == "ok" else 0)
+
+
+async def test_slow_tokens_are_counted_with_a_bound_of_their_own(door: Any, canary: Any, engine: Any) -> None:
+    for _ in range(WANTED):
+        door.gateway.ledger.baseline.add("stable", "user", "tpot", 0.001)
+    door.gateway.board.show(canary(100))
+    for mode in ("good", "slow"):
+        engine.mode = mode
+        await door.post(CHAT, asked(), x_sluice_user="ann")
+
+    assert door.count("sluice_slow_total", kind="tpot", arm="canary") == 1
+    assert door.count("sluice_slow_total", kind="ttft") == 0
+    assert door.count("sluice_slow_bound_seconds", kind="tpot", origin="measured") == pytest.approx(0.051)

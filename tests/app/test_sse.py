@@ -46,7 +46,7 @@ def test_wherever_the_bytes_are_split_the_same_comes_out(sizes: list[int], strip
         (GOOD[:-1], "stream_truncated"),
         ([frame(delta("a")), frame(delta("b", "abort")), frame(b"[DONE]")], "engine_abort"),
         ([frame(delta("a")), frame({"error": {"message": "x"}}), frame(b"[DONE]")], "stream_error"),
-        ([frame(delta("a")), frame(b'{"broken'), frame(b"[DONE]")], "ok"),
+        ([frame(delta("a")), frame(b'{"broken'), frame(b"[DONE]")], "stream_error"),
         ([frame(b'{"broken'), frame(b"[DONE]")], "stream_error"),
         ([], "stream_truncated"),
     ],
@@ -78,9 +78,34 @@ def test_what_comes_after_the_last_frame_is_passed_on() -> None:
     assert judged(GOOD[0], b": a comment")[1].endswith(b": a comment")
 
 
-def test_an_answer_in_one_piece_is_judged() -> None:
-    good = {"choices": [{"text": "a", "finish_reason": "stop"}], "usage": {"completion_tokens": 1}}
+def test_broken_json_is_seen_after_many_good_frames() -> None:
+    good = [frame(delta(f"word {i}")) for i in range(5)]
+    for broken in (
+        good[0].replace(b"word 0", b'wo"rd'),
+        good[0].replace(b"word 0", b"wo\\qrd"),
+        good[0][:-5] + b"\n\n",
+    ):
+        assert judged(*good, broken, frame(b"[DONE]"))[0].outcome == "stream_error"
 
-    assert sse.whole(json.dumps(good).encode()) == ("ok", {"in": 0, "out": 1})
-    assert sse.whole(b"<html>")[0] == "stream_error"
-    assert sse.whole(b'{"choices": [{"text": "a", "finish_reason": "abort"}]}')[0] == "engine_abort"
+
+@given(some.lists(some.text(min_size=1), min_size=1, max_size=8), some.booleans(), some.booleans())
+def test_the_text_is_that_of_the_frames(texts: list[str], ascii_only: bool, compact: bool) -> None:
+    separators = (",", ":") if compact else (", ", ": ")
+    frames = [json.dumps(delta(text), ensure_ascii=ascii_only, separators=separators) for text in texts]
+    stream, _ = judged(*(frame(one.encode("utf-8", "surrogatepass")) for one in frames), frame(b"[DONE]"))
+
+    assert stream.said is not None
+    assert json.loads(b'"%b"' % b"".join(stream.said)) == "".join(texts)
+
+
+def test_events_with_other_fields_are_read_too() -> None:
+    error = b"event: error\n" + frame({"error": {"message": "x"}})
+
+    assert judged(frame(delta("a")), error, frame(b"[DONE]"))[0].outcome == "stream_error"
+
+
+def test_a_call_of_a_tool_has_no_text_to_look_at() -> None:
+    call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"id": "a"}]}, "finish_reason": None}]}
+
+    assert judged(frame(call), frame(b"[DONE]"))[0].said is None
+    assert judged(frame(delta("")), frame(b"[DONE]"))[0].said == []

@@ -1,0 +1,54 @@
+"""Who comes in: a request is read, understood and counted here, or sent away before any engine has seen it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from app import call
+from app.arms import Arms
+from app.call import Call
+from app.errors import Refusal
+from app.exchange import Exchange
+from app.gateway import Gateway
+from app.settings import Settings
+
+Translation = Callable[[dict[str, Any], Settings], dict[str, Any]]
+
+
+def same(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    return document
+
+
+@dataclass(frozen=True)
+class Admitted:
+    gateway: Gateway
+    call: Call
+    arms: Arms
+    exchange: Exchange
+
+
+async def admitted(request: Request, path: str, meant: Translation = same) -> Admitted:
+    """A request on its way to `path` of an engine, begun; `meant` says what its body asks of the engine.
+
+    Raises:
+        Refusal: it does not come in; it is counted all the same.
+    """
+    gateway: Gateway = request.app.state.gateway
+    source = "user"
+    try:
+        source, arm = call.probe(request, gateway.settings)
+        asked = await call.read(request, gateway.settings)
+        wanted = call.understood(request, meant(asked, gateway.settings), path, source, arm)
+        arms, exchange = gateway.begin(wanted)
+    except Refusal as refusal:
+        refused(gateway, source, refusal)
+        raise
+    return Admitted(gateway, wanted, arms, exchange)
+
+
+def refused(gateway: Gateway, source: str, refusal: Refusal) -> None:
+    """Count it with its start; a probe that finds no canary has asked nothing of an engine."""
+    if gateway.board.arms and refusal.code != "no_canary":
+        gateway.ledger.refused(gateway.board.arms, source, refusal.outcome)

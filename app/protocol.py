@@ -1,0 +1,85 @@
+"""HTTP/1.1 as uvicorn speaks it, for clients that mean harm: what never ends, or never reads, is cut off."""
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.errors import Refusal
+
+MAX_HEADERS = 100
+MAX_HEAD_BYTES = 32 * 1024
+
+
+class Protocol(HttpToolsProtocol):
+    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it."""
+
+    head_seconds, send_seconds = 10.0, 30.0
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
+        self.head_timer: asyncio.TimerHandle | None = None
+        self.send_timer: asyncio.TimerHandle | None = None
+        self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # uvicorn waits for ever for the first request of a connection
+        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self.head_timer, self.send_timer):
+            if timer:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.head_bytes is None:
+            return
+        self.head_bytes += len(data)
+        if self.head_bytes > MAX_HEAD_BYTES:
+            self.refuse(431, "head_too_large", "the headers are too many or too long: send less")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.head_bytes = 0
+        self.head_timer = self.loop.call_later(self.head_seconds, self.late)
+
+    def on_headers_complete(self) -> None:
+        if self.head_timer:
+            self.head_timer.cancel()
+        self.head_bytes = None
+        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
+            self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
+            raise self.refusal
+        super().on_headers_complete()
+
+    def late(self) -> None:
+        self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")
+
+    def refuse(self, status: int, code: str, message: str) -> None:
+        if not self.transport.is_closing():
+            self.refusal = Refusal(status, code, message)
+            self.send_400_response(message)
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn's way to refuse what is no request yet, in OpenAI's shape."""
+        content = json.dumps(self.refusal.document).encode()
+        head = STATUS_LINE[HTTPStatus(self.refusal.status)] + b"content-type: application/json\r\n"
+        length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
+        self.transport.write(head + length + content)
+        self.transport.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.send_timer = self.loop.call_later(self.send_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self.send_timer:
+            self.send_timer.cancel()
+        super().resume_writing()

@@ -1,0 +1,74 @@
+"""A failure of the canary that its user need not see: stable answers instead, once, as long as the budget lasts."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from app.arms import CANARY, STABLE, Arms
+from app.call import Call
+from app.errors import Declined, EngineFault
+from app.exchange import Exchange
+from app.gateway import Gateway
+from app.relay import Attempt, Opened
+
+
+@dataclass
+class Rescue:
+    """One request's way to an answer: at most two attempts, and the second only ever on stable."""
+
+    gateway: Gateway
+    call: Call
+    arms: Arms
+    exchange: Exchange
+    rescued: bool = False
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[Opened]:
+        """The answer of the request's arm, or stable's in its place; nothing has gone to the user before.
+
+        Raises:
+            EngineFault: what the user is to be told; its outcome is the one to be counted.
+        """
+        async with contextlib.AsyncExitStack() as attempts:
+            try:
+                opened = await attempts.enter_async_context(self.attempt(self.exchange.arm).opened())
+            except EngineFault as fault:
+                if not self.may_be_tried(fault):
+                    raise
+                opened = await self.second(fault, attempts)
+            yield opened
+
+    def attempt(self, arm: str) -> Attempt:
+        return Attempt(self.gateway, self.call, self.arms, self.exchange, arm, patient=self.possible)
+
+    @property
+    def possible(self) -> bool:
+        """A probe wants to know of its arm alone, and what the engine stores must not be stored twice."""
+        on_canary = self.exchange.arm == CANARY and self.call.source == "user"
+        return on_canary and self.call.repeatable and self.gateway.budget.share > 0
+
+    def may_be_tried(self, fault: EngineFault) -> bool:
+        if not self.possible or self.exchange.age >= self.gateway.settings.total_seconds:
+            return False
+        if self.gateway.budget.spend():
+            return True
+        self.count("no_budget")
+        return False
+
+    async def second(self, fault: EngineFault, attempts: contextlib.AsyncExitStack) -> Opened:
+        """Stable's answer, whose beginning is the proof that the canary was to blame; without it nobody is."""
+        # an engine's 4xx where the other engine answers is an error in place of an answer
+        self.exchange.failure = "stream_error" if isinstance(fault, Declined) else fault.outcome
+        try:
+            opened = await attempts.enter_async_context(self.attempt(STABLE).opened())
+        except EngineFault as second:
+            self.count("failed")
+            second.outcome = "prompt"
+            raise
+        self.count("answered")
+        self.rescued = True
+        self.exchange.blame(self.exchange.failure)
+        return opened
+
+    def count(self, result: str) -> None:
+        self.gateway.metrics.rescues.labels(*self.exchange.where[:3], result).inc()

@@ -1,0 +1,47 @@
+"""uvicorn with this gateway's manners: it says that it drains, and what outlasts the drain is told so."""
+
+import asyncio
+import math
+import signal
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from app.protocol import Protocol
+from app.settings import Settings
+
+CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
+KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
+
+
+class Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self.app = app
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self.loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: object) -> None:
+        gateway = getattr(self.app.state, "gateway", None)
+        if gateway and not gateway.draining:
+            self.loop.call_soon_threadsafe(gateway.drain, self.loop)
+        super().handle_exit(signal.Signals(sig), None)
+
+
+def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
+    patience = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
+    return uvicorn.Config(
+        app,
+        host=host,
+        port=settings.port,
+        loop="uvloop",
+        http=type("PatientProtocol", (Protocol,), patience),
+        ws="none",
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        access_log=False,
+        log_level="warning",
+        timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + CLOSING_SECONDS,
+    )

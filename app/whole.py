@@ -1,0 +1,70 @@
+"""An answer in one piece, read when it is there: how it ended, its tokens and its text."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import sse
+
+MALFORMED = (AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
+CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"
+
+
+@dataclass(frozen=True)
+class Whole:
+    """`said` is None where there is no text to look at: an embedding, a call of a tool."""
+
+    outcome: str
+    tokens: dict[str, int] = field(default_factory=dict)
+    said: sse.Said | None = None
+
+
+BROKEN = Whole("stream_error")
+
+
+def judged(path: str, body: bytes) -> Whole:
+    """What an engine's 200 is worth; one that no client could read is the engine's failure."""
+    try:
+        document = json.loads(body)
+        counted = sse.tokens(document.get("usage") or {})
+        ending, said = READERS[path](document)
+    except MALFORMED:
+        return BROKEN
+    return Whole(ending, counted if ending == "ok" else {}, said)
+
+
+def choices(document: dict[str, Any]) -> tuple[str, sse.Said | None]:
+    said: sse.Said = []
+    other = False
+    reasons = set()
+    for choice in document["choices"]:
+        message = choice if "text" in choice else choice["message"]
+        text = message.get("content") or message.get("text") or ""
+        said += [sse.inside(text)] if text else []
+        other = other or any(message.get(name) for name in sse.CONTENT if name != "content")
+        reasons.add(choice.get("finish_reason"))
+    if "abort" in reasons:
+        return "engine_abort", None
+    return "ok" if reasons else "stream_error", (None if other and not said else said)
+
+
+def embeddings(document: dict[str, Any]) -> tuple[str, sse.Said | None]:
+    vectors = [one["embedding"] for one in document["data"]]
+    return ("ok" if vectors and all(vectors) else "stream_error"), None
+
+
+def response(document: dict[str, Any]) -> tuple[str, sse.Said | None]:
+    if document["status"] in ("failed", "cancelled") or document.get("error"):
+        return "stream_error", None
+    parts = [part for item in document["output"] for part in item.get("content") or []]
+    said = [sse.inside(part["text"]) for part in parts if part.get("text")]
+    return "ok", (said or None if document["output"] else said)
+
+
+READERS: dict[str, Callable[[dict[str, Any]], tuple[str, sse.Said | None]]] = {
+    CHAT: choices,
+    COMPLETIONS: choices,
+    EMBEDDINGS: embeddings,
+    RESPONSES: response,
+}
