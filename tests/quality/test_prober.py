@@ -168,7 +168,7 @@ async def test_the_process_lives_probes_and_stops_cleanly_at_sigterm(real: str, 
     last = json.loads(said.splitlines()[-1])
     assert ran.returncode == 0
     assert last["event"] == "prober stopped"
-    assert last["sent"]["stable"] > 5
+    assert last["sent"]["stable"] > 0
 
 
 @pytest.mark.parametrize(
