@@ -43,6 +43,8 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
         wanted = call.understood(request, asked, path, source, arm)
+        if key:
+            await gateway.quotas.take(key)
         arms, exchange = gateway.begin(wanted, key)
     except Refusal as refusal:
         refused(gateway, source, refusal)

@@ -14,6 +14,7 @@ from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
 from app.keys import Key, Keys
 from app.metrics import Metrics
+from app.quota import Quotas
 from app.settings import Settings
 from app.slots import Slots
 
@@ -28,6 +29,7 @@ class Gateway:
     budget: Budget
     keys: Keys
     slots: Slots
+    quotas: Quotas
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
@@ -58,8 +60,13 @@ class Gateway:
         if arm == STABLE:
             self.budget.earn()
         exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
-        exchange.whenever = lambda tokens: self.slots.free(key)
+        exchange.whenever = lambda tokens: self.free(key, tokens)
         return arms, exchange
+
+    def free(self, key: Key | None, tokens: int) -> None:
+        self.slots.free(key)
+        if key:
+            self.quotas.spend(key, tokens)
 
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""

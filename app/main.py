@@ -24,6 +24,7 @@ from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.pool import Pool
+from app.quota import Quotas
 from app.routes import health, metrics, openai, predict
 from app.settings import Settings
 from app.slots import Slots
@@ -60,8 +61,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running(keys.run()),
         arms(settings, board),
     ):
-        slots = Slots(settings.max_inflight)
-        app.state.gateway = gateway = Gateway(settings, counters, ledger, board, session, budget, keys, slots)
+        slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
+        app.state.gateway = gateway = Gateway(settings, counters, ledger, board, session, budget, keys, slots, quotas)
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
 

@@ -38,6 +38,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, gt=0, description="of a request")
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
     keys_file: Path | None = Field(default=None, description="hashed API keys and their limits; empty: no key needed")
+    limits_url: str = Field(default="", description="redis:// or valkey:// to count in across pods; empty: per pod")
     max_tokens: int = Field(default=8192, gt=0, description="of an answer, however a client words it")
     max_n: int = Field(default=8, gt=0, description="answers to one prompt")
     max_batch: int = Field(default=64, gt=0, description="prompts in one request")
@@ -71,6 +72,13 @@ class Settings(BaseSettings):
         if path:
             loaded(path)
         return path
+
+    @field_validator("limits_url")
+    @classmethod
+    def is_a_store(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
+            raise ValueError("write redis://HOST:PORT or valkey://HOST:PORT")
+        return url
 
     @field_validator("stable_urls", "canary_urls")
     @classmethod
