@@ -144,6 +144,15 @@ def test_api_keys_are_mounted_from_a_secret_of_the_sites_own(chart):
     assert mounted(keys={"existingSecret": "team-keys"}) == (True, ["team-keys"])
 
 
+def test_the_store_of_limits_is_named_by_a_secret(chart):
+    def named(**values: Any) -> Any:
+        return templates(chart.render(gateway=values))["llm-gateway"]["spec"]["containers"][0].get("env")
+
+    reference = {"secretKeyRef": {"name": "store", "key": "url"}}
+    assert named() is None
+    assert named(limits={"existingSecret": "store"}) == [{"name": "SLUICE_LIMITS_URL", "valueFrom": reference}]
+
+
 def test_every_setting_in_the_values_is_one_of_the_gateways(chart):
     schema = json.loads((ROOT / "charts/llm/values.schema.json").read_text())
     known = schema["properties"]["gateway"]["properties"]["settings"]["properties"]
