@@ -148,6 +148,9 @@ def test_the_store_of_limits_is_named_by_a_secret(chart):
     def named(**values: Any) -> Any:
         return templates(chart.render(gateway=values))["llm-gateway"]["spec"]["containers"][0].get("env")
 
+    rendered = chart.render(gateway={"limits": {"existingSecret": "store"}})
+    egress = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
+    assert {"ports": [{"protocol": "TCP", "port": 6379}]} in egress
     reference = {"secretKeyRef": {"name": "store", "key": "url"}}
     assert named() is None
     assert named(limits={"existingSecret": "store"}) == [{"name": "SLUICE_LIMITS_URL", "valueFrom": reference}]
