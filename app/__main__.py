@@ -17,7 +17,8 @@ def main() -> int:
         settings = Settings()
     except ValidationError as error:
         for one in error.errors():
-            print(f"SLUICE_{'_'.join(map(str, one['loc'])).upper()}: {one['msg']}", file=sys.stderr)  # noqa: T201
+            name, said = "_".join(map(str, one["loc"])).upper(), one["msg"].removeprefix("Value error, ")
+            print(f"SLUICE_{name}: {said}", file=sys.stderr)  # noqa: T201
         return 2
     structlog.configure(
         processors=[

@@ -6,7 +6,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from app import call
+from app import call, caps
 from app.arms import Arms
 from app.call import Call
 from app.errors import Refusal
@@ -39,9 +39,13 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     source = "user"
     try:
         source, arm = call.probe(request, gateway.settings)
-        asked = await call.read(request, gateway.settings)
-        wanted = call.understood(request, meant(asked, gateway.settings), path, source, arm)
-        arms, exchange = gateway.begin(wanted)
+        key = gateway.keys.of(request.headers.get("authorization")) if source == "user" else None
+        asked = meant(await call.read(request, gateway.settings), gateway.settings)
+        caps.checked(asked, gateway.settings)
+        wanted = call.understood(request, asked, path, source, arm)
+        if key:
+            await gateway.quotas.take(key)
+        arms, exchange = gateway.begin(wanted, key)
     except Refusal as refusal:
         refused(gateway, source, refusal)
         raise

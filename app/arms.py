@@ -57,7 +57,7 @@ class Board:
     """The newest view; whoever listens hears of each new one before a request is counted under it."""
 
     def __init__(self, *listeners: Listener) -> None:
-        self.listeners = listeners
+        self.listeners = list(listeners)
         self.arms: Arms | None = None
 
     def show(self, arms: Arms) -> None:

@@ -2,27 +2,28 @@
 
 import asyncio
 import json
-import re
 from collections import deque
 
 from app import sse
 from app.metrics import CHECKS, Metrics, Where
 
 QUEUED = 1000  # answers that wait to be looked at; when more come, the oldest go unseen
-LOOKED_AT = 512  # characters at the end: an engine that has lost itself does not find back
-LOOP = re.compile(r"(.{1,40}?)\1{11,}$", re.DOTALL)
-LEAST_LOOP = 24  # characters; fewer may be a ruler, or a laugh
+LONGEST_UNIT = 40  # characters that come again and again
+TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a ruler, or a laugh
 
 
 def found(text: str) -> dict[str, bool]:
     """Each check of metrics.CHECKS, and whether it found something wrong with the text."""
-    end = text[-LOOKED_AT:].rstrip()
-    loop = LOOP.search(end)
-    return {
-        "empty": not text.strip(),
-        "replacement": "\ufffd" in text,
-        "repetition": bool(loop and len(loop[0]) >= LEAST_LOOP),
-    }
+    return {"empty": not text.strip(), "replacement": "\ufffd" in text, "repetition": loops(text.rstrip())}
+
+
+def loops(text: str) -> bool:
+    """Whether it ends in a loop: an engine that has lost itself does not find back."""
+    for length in range(1, min(LONGEST_UNIT, len(text) // TIMES) + 1):
+        times = max(TIMES, LEAST_LOOP // length)
+        if text[-length:] == text[-2 * length : -length] and text.endswith(text[-length:] * times):
+            return True
+    return False
 
 
 def text_of(said: sse.Said) -> str:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from app import outcome
@@ -62,6 +63,7 @@ class Exchange:
     ended: str | None = None  # the outcome that was counted
     failure: str = ""  # the canary's, once stable is asked in its place: what comes then is not judged
     over_with: bool = False
+    whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -109,6 +111,8 @@ class Exchange:
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)
+        if self.whenever:
+            self.whenever(sum((tokens or {}).values()))
         if ending == outcome.OK:
             metrics.latency.observe(self.age)
             self.spent(tokens or {})

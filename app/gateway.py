@@ -12,8 +12,11 @@ from app.budget import Budget
 from app.call import Call
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
+from app.keys import Key, Keys
 from app.metrics import Metrics
+from app.quota import Quotas
 from app.settings import Settings
+from app.slots import Slots
 
 
 @dataclass
@@ -24,6 +27,9 @@ class Gateway:
     board: Board
     session: aiohttp.ClientSession
     budget: Budget
+    keys: Keys
+    slots: Slots
+    quotas: Quotas
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
@@ -39,7 +45,7 @@ class Gateway:
             raise Busy(503, "not_ready", "the gateway knows no engine yet: try again shortly")
         return self.board.arms
 
-    def begin(self, call: Call) -> tuple[Arms, Exchange]:
+    def begin(self, call: Call, key: Key | None) -> tuple[Arms, Exchange]:
         """Choose the arm and count the start, from one view.
 
         Raises:
@@ -49,12 +55,18 @@ class Gateway:
         arms = self.arms
         if call.arm == CANARY and not arms.has_canary:
             raise Refusal(409, "no_canary", "no release is in progress: there is no canary to probe")
-        if len(self.ledger.running) >= self.settings.max_inflight:
-            raise Busy(429, "overloaded", f"{self.settings.max_inflight} requests are under way: try again in a second")
+        self.slots.take(key)
         arm = call.arm or arms.choose(call.user, self.settings.salt)
         if arm == STABLE:
             self.budget.earn()
-        return arms, self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
+        exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
+        exchange.whenever = lambda tokens: self.free(key, tokens)
+        return arms, exchange
+
+    def free(self, key: Key | None, tokens: int) -> None:
+        self.slots.free(key)
+        if key:
+            self.quotas.spend(key, tokens)
 
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""

@@ -20,11 +20,14 @@ from app.counting import Counting
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.gateway import Gateway
+from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.pool import Pool
+from app.quota import Quotas
 from app.routes import health, metrics, openai, predict
 from app.settings import Settings
+from app.slots import Slots
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -50,13 +53,17 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
+    keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
         aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
         running(checker.run()),
+        running(keys.run()),
         arms(settings, board),
     ):
-        app.state.gateway = Gateway(settings, counters, ledger, board, session, budget)
+        slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
+        app.state.gateway = gateway = Gateway(settings, counters, ledger, board, session, budget, keys, slots, quotas)
+        board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
 
 

@@ -55,6 +55,8 @@ class Metrics:
             "sluice_step_started_seconds", "When the step began, unix time", ("rollout", "release", "step")
         )
         self.weight = gauge("sluice_weight", "Percent of users", ("rollout", "release", "arm"))
+        self.keys_broken = gauge("sluice_keys_file_broken", "1 while the newest file of API keys is not used", ())
+        self.circuits = gauge("sluice_open_circuits", "Engine pods that are passed over", ())
         self.bound = gauge(
             "sluice_slow_bound_seconds", "Above it is slow", ("rollout", "release", "source", "kind", "origin")
         )

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 import aiohttp
@@ -51,12 +51,27 @@ class Attempt:
         engines = self.arms.engines(self.arm)
         if not engines:
             raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
-        with self.gateway.balance.least(engines) as engine:
+        with self.engine(engines) as engine:
             reply = await self.sent(engine)
             try:
                 yield await self.begun(reply)
             finally:  # also on hang-up: an abandoned request would keep the engine generating
                 reply.close()
+
+    @contextlib.contextmanager
+    def engine(self, engines: tuple[str, ...]) -> Iterator[str]:
+        """One of them, which is told by its end whether it worked."""
+        balance = self.gateway.balance
+        with balance.least(engines) as engine:
+            try:
+                yield engine
+            except Declined:
+                balance.worked(engine)
+                raise
+            except EngineFault:
+                balance.failed(engine)
+                raise
+            balance.worked(engine)
 
     async def begun(self, reply: Reply) -> Opened:
         if reply.status >= 500:

@@ -29,6 +29,10 @@ class Rescue:
         Raises:
             EngineFault: what the user is to be told; its outcome is the one to be counted.
         """
+        if not self.possible:
+            async with self.attempt(self.exchange.arm).opened() as opened:
+                yield opened
+            return
         async with contextlib.AsyncExitStack() as attempts:
             try:
                 opened = await attempts.enter_async_context(self.attempt(self.exchange.arm).opened())
@@ -48,7 +52,7 @@ class Rescue:
         return on_canary and self.call.repeatable and self.gateway.budget.share > 0
 
     def may_be_tried(self, fault: EngineFault) -> bool:
-        if not self.possible or self.exchange.age >= self.gateway.settings.total_seconds:
+        if self.exchange.age >= self.gateway.settings.total_seconds:
             return False
         if self.gateway.budget.spend():
             return True

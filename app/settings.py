@@ -3,8 +3,10 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.keys import loaded
 
 
 class Settings(BaseSettings):
@@ -22,30 +24,85 @@ class Settings(BaseSettings):
     engine_port: int = Field(default=8000, ge=1, le=65535, description="where engine pods take traffic")
     probe_key_file: Path | None = Field(default=None, description="whoever shows this key may choose the arm")
     salt: str = Field(default="sluice", description="of the hash that gives a user an arm")
-    port: int = Field(default=8080, ge=0, le=65535)
-    connect_seconds: float = Field(default=5, gt=0)
+    port: int = Field(default=8080, ge=0, le=65535, description="where the gateway listens")
+    connect_seconds: float = Field(default=5, gt=0, description="for a connection to an engine")
     head_seconds: float = Field(default=10, gt=0, description="for a client to send its headers")
     body_seconds: float = Field(default=30, gt=0, description="for a client to send its body")
     send_seconds: float = Field(default=30, gt=0, description="for a client to read on, once it has stopped")
-    first_token_seconds: float = Field(default=30, gt=0)
+    first_token_seconds: float = Field(default=30, gt=0, description="for a stream to begin")
     idle_seconds: float = Field(default=30, gt=0, description="between two pieces of an answer")
     whole_seconds: float = Field(default=300, gt=0, description="for an answer that is not streamed")
-    total_seconds: float = Field(default=600, gt=0)
+    total_seconds: float = Field(default=600, gt=0, description="for a whole request")
     drain_seconds: float = Field(default=30, gt=0, description="for running answers after SIGTERM")
     forget_seconds: float = Field(default=60, ge=0, description="how long counters outlive their release")
-    max_body_bytes: int = Field(default=1024 * 1024, gt=0)
+    max_body_bytes: int = Field(default=1024 * 1024, gt=0, description="of a request")
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
+    keys_file: Path | None = Field(default=None, description="hashed API keys and their limits; empty: no key needed")
+    limits_url: str = Field(default="", description="redis:// or valkey:// to count in across pods; empty: per pod")
+    max_tokens: int = Field(default=8192, gt=0, description="of an answer, however a client words it")
+    max_n: int = Field(default=8, gt=0, description="answers to one prompt")
+    max_batch: int = Field(default=64, gt=0, description="prompts in one request")
+    max_stop: int = Field(default=16, gt=0, description="stop texts")
+    max_logprobs: int = Field(default=20, ge=0, description="log probabilities per token")
+    max_prompt_chars: int = Field(default=400_000, gt=0, description="of all texts, or tokens when those are sent")
+    media_hosts: str = Field(default="", description="hosts that engines may fetch media from; empty: only text")
+    allowed_fields: str = Field(default="", description="fields that a request may have; empty: all")
     slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     slow_least_tpot_seconds: float = Field(default=0.05, gt=0, description="the same for the time per token")
     rescue: bool = Field(default=True, description="whether stable answers what the canary fails")
     rescue_share: float = Field(default=0.1, ge=0, le=1, description="rescues per request of stable, at most")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="or debug, warning, error"
+    )
+
+    @field_validator("probe_key_file")
+    @classmethod
+    def has_a_key(cls, path: Path | None) -> Path | None:
+        try:
+            if path and not path.read_text().strip():
+                raise ValueError(f"{path} is empty: write the probe's key into it")
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}") from None
+        return path
+
+    @field_validator("keys_file")
+    @classmethod
+    def has_keys(cls, path: Path | None) -> Path | None:
+        if path:
+            loaded(path)
+        return path
+
+    @field_validator("limits_url")
+    @classmethod
+    def is_a_store(cls, url: str) -> str:
+        if url and not url.startswith(("redis://", "rediss://", "valkey://", "valkeys://")):
+            raise ValueError("write redis://HOST:PORT or valkey://HOST:PORT")
+        return url
+
+    @field_validator("stable_urls", "canary_urls")
+    @classmethod
+    def are_urls(cls, text: str) -> str:
+        if wrong := [url for url in names(text) if not url.startswith(("http://", "https://"))]:
+            raise ValueError(f"{wrong[0]} is no URL: write http://HOST:PORT")
+        return text
 
     @cached_property
     def probe_key(self) -> str:
         return self.probe_key_file.read_text().strip() if self.probe_key_file else ""
 
+    @cached_property
+    def media(self) -> frozenset[str]:
+        return names(self.media_hosts)
+
+    @cached_property
+    def allowed(self) -> frozenset[str]:
+        return names(self.allowed_fields)
+
     @property
     def rollout_label(self) -> str:
         return f"{self.namespace}/{self.rollout or 'static'}"
+
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())

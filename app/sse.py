@@ -78,7 +78,7 @@ class Stream:
                 self.failed = True
                 return True
             return self.read(document, data)
-        except (AttributeError, RecursionError, TypeError, ValueError):
+        except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
             self.failed = True
             return True
 

@@ -15,6 +15,7 @@ router = APIRouter()
 async def metrics(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     gateway.metrics.forget(time.time())
+    gateway.metrics.circuits.set(gateway.balance.open)
     for arm in ARMS:
         gateway.metrics.oldest.labels(arm).set(gateway.ledger.oldest(arm))
         gateway.metrics.inflight.labels(arm)

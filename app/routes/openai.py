@@ -23,12 +23,14 @@ async def generate(request: Request) -> Response:
 @router.get("/v1/models")
 async def models(request: Request) -> dict[str, Any]:
     gateway: Gateway = request.app.state.gateway
+    gateway.keys.of(request.headers.get("authorization"))
     return {"object": "list", "data": [model(gateway.settings.model_name)]}
 
 
 @router.get("/v1/models/{name:path}")
 async def one_model(name: str, request: Request) -> dict[str, Any]:
     gateway: Gateway = request.app.state.gateway
+    gateway.keys.of(request.headers.get("authorization"))
     if name != gateway.settings.model_name:
         raise Refusal(404, "model_not_found", f"there is no model of that name, only {gateway.settings.model_name}")
     return model(name)

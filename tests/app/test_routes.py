@@ -75,7 +75,7 @@ async def test_metrics_are_counted_by_endpoint_and_status(door: Any) -> None:
 
 async def test_above_the_limit_requests_are_sent_away_and_not_judged(door: Any, engine: Any) -> None:
     engine.mode = "hang"
-    door.gateway.settings.max_inflight = 1
+    door.gateway.slots.most = 1
     first = asyncio.create_task(door.post("/v1/completions", {"prompt": "a", "stream": True}))
     await asyncio.sleep(0.1)
 
@@ -106,3 +106,67 @@ async def test_the_documentation_page_knows_the_endpoints(door: Any) -> None:
     fields = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "/v1/chat/completions" in described["paths"]
     assert set(fields["properties"]) == {"prompt", "max_new_tokens"}
+
+
+async def test_embeddings_are_relayed_and_counted(door: Any) -> None:
+    status, _, body = await door.post("/v1/embeddings", {"model": "tiny", "input": "hello"})
+
+    assert (status, json.loads(body)["data"][0]["embedding"]) == (200, [0.1, 0.2])
+    assert door.outcomes() == {"ok": 1}
+    assert door.count("sluice_tokens_total", direction="in") == 3
+
+
+async def test_a_failed_embedding_is_the_engines(door: Any, engine: Any) -> None:
+    engine.mode = "500"
+
+    assert (await door.post("/v1/embeddings", {"input": "hello"}))[0] == 502
+
+
+async def test_a_good_prediction_says_who_gave_it(door: Any) -> None:
+    _, headers, _ = await door.post("/predict", {"prompt": "hello"}, x_request_id="r-1")
+
+    assert (headers["x-request-id"], headers["x-sluice-arm"]) == ("r-1", "stable")
+
+
+async def test_a_refused_prediction_is_counted_with_its_start(door: Any) -> None:
+    await door.post("/predict", {"prompt": ""})
+
+    assert door.outcomes() == {"client_4xx": 1}
+    assert door.count("sluice_started_total") == 1
+
+
+MARKER = "marker-4711"
+EVERYWHERE = {
+    "/v1/chat/completions": {"messages": [{"role": "user", "content": MARKER}]},
+    "/v1/completions": {"prompt": MARKER},
+    "/v1/embeddings": {"input": MARKER},
+    "/v1/responses": {"input": MARKER},
+    "/predict": {"prompt": MARKER},
+}
+WRONG = (
+    {"n": MARKER},
+    {"stop": [MARKER] * 99},
+    {"model": MARKER},
+    {"max_new_tokens": MARKER},
+    {"messages": [{"content": [{"type": "image_url", "image_url": {"url": f"http://{MARKER}/"}}]}]},
+)
+
+
+@pytest.mark.parametrize("mode", ["good", "500", "400", "detail", "hang", "cut", "odd", "abort", "error"])
+async def test_a_prompt_stands_in_no_metric_log_or_error(
+    door: Any, engine: Any, canary: Any, mode: str, capfd: pytest.CaptureFixture[str], caplog: Any
+) -> None:
+    caplog.set_level("DEBUG")
+    door.gateway.settings.whole_seconds = door.gateway.settings.first_token_seconds = 0.1
+    door.gateway.board.show(canary(50))
+    engine.mode = mode
+    said = b""
+    for path, body in EVERYWHERE.items():
+        for more in ({}, {"stream": True}, *(WRONG if mode == "good" else ())):
+            _, headers, answer = await door.post(path, {**body, **more}, x_sluice_user=MARKER)
+            said += answer + str(headers).encode()
+
+    out, err = capfd.readouterr()
+    assert engine.asked
+    for place in (said, (await door.get("/metrics"))[1], out.encode(), err.encode(), caplog.text.encode()):
+        assert MARKER.encode() not in place

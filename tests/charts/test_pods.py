@@ -1,7 +1,13 @@
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from app.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 ENVIRONMENTS = ["dev", "lab", "prod", "staging"]
 
@@ -116,6 +122,45 @@ def test_changed_settings_are_another_config_map(chart):
     assert before != after
     assert re.fullmatch(r"llm-gateway-[0-9a-f]{10}", after)
     assert data["SLUICE_MAX_BODY_BYTES"] == "2097152"
+
+
+def test_rescue_is_on_and_can_be_switched_off(chart):
+    def settings(**rescue: Any) -> tuple[str, str]:
+        data = chart.render(gateway={"rescue": rescue} if rescue else {}).all("ConfigMap")[0]["data"]
+        return data["SLUICE_RESCUE"], data["SLUICE_RESCUE_SHARE"]
+
+    assert settings() == ("true", "0.1")
+    assert settings(enabled=False, share=0.5) == ("false", "0.5")
+
+
+def test_api_keys_are_mounted_from_a_secret_of_the_sites_own(chart):
+    def mounted(**values: Any) -> tuple[bool, list[str]]:
+        rendered = chart.render(gateway=values)
+        spec = templates(rendered)["llm-gateway"]["spec"]
+        named = [volume["secret"]["secretName"] for volume in spec["volumes"] if volume["name"] == "keys"]
+        return "SLUICE_KEYS_FILE" in rendered.all("ConfigMap")[0]["data"], named
+
+    assert mounted() == (False, [])
+    assert mounted(keys={"existingSecret": "team-keys"}) == (True, ["team-keys"])
+
+
+def test_the_store_of_limits_is_named_by_a_secret(chart):
+    def named(**values: Any) -> Any:
+        return templates(chart.render(gateway=values))["llm-gateway"]["spec"]["containers"][0].get("env")
+
+    rendered = chart.render(gateway={"limits": {"existingSecret": "store"}})
+    egress = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
+    assert {"ports": [{"protocol": "TCP", "port": 6379}]} in egress
+    reference = {"secretKeyRef": {"name": "store", "key": "url"}}
+    assert named() is None
+    assert named(limits={"existingSecret": "store"}) == [{"name": "SLUICE_LIMITS_URL", "valueFrom": reference}]
+
+
+def test_every_setting_in_the_values_is_one_of_the_gateways(chart):
+    schema = json.loads((ROOT / "charts/llm/values.schema.json").read_text())
+    known = schema["properties"]["gateway"]["properties"]["settings"]["properties"]
+    snake = {re.sub("([A-Z])", lambda big: "_" + big[1].lower(), name) for name in known}
+    assert snake <= set(Settings.model_fields)
 
 
 def test_no_gateway_goes_before_its_successor_is_ready(chart):

@@ -8,6 +8,11 @@ SLUICE_PORT: "8080"
 SLUICE_PROBE_KEY_FILE: /etc/sluice/probe/key
 SLUICE_MAX_PER_USER: {{ int (.Subcharts.rollouts.Files.Get "gates.yaml" | fromYaml).strata.maxPerUser | quote }}
 SLUICE_DRAIN_SECONDS: {{ int .Values.gateway.drainSeconds | quote }}
+SLUICE_RESCUE: {{ .Values.gateway.rescue.enabled | quote }}
+SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
+{{- if .Values.gateway.keys.existingSecret }}
+SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
+{{- end }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}

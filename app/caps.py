@@ -1,0 +1,108 @@
+"""What a request may ask for at most, and of what kind: checked before any engine sees it."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.errors import Refusal
+from app.settings import Settings
+
+Document = dict[str, Any]
+LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "min_tokens")
+COUNTS = ("n", "best_of")
+LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs")
+MAX_STOP_CHARS = 256
+TEXT_PARTS = {"text", "input_text", "output_text", "refusal"}
+TEXT_FIELDS = {"type", "text", "refusal", "annotations", "logprobs", "cache_control"}
+TEXT_OF = ("messages", "prompt", "input", "instructions", "suffix", "tools", "response_format")
+
+
+def checked(document: Document, settings: Settings) -> None:
+    """Nothing, when all is well.
+
+    Raises:
+        Refusal: a field is above its cap, of another type, or not allowed here.
+    """
+    model = document.get("model")
+    if model not in (None, settings.model_name):
+        raise Refusal(404, "model_not_found", f"there is no model of that name, only {settings.model_name}", "model")
+    if settings.allowed and (extra := sorted(set(document) - settings.allowed)):
+        raise Refusal(400, "unknown_parameter", "this field is not allowed here", extra[0][:64])
+    numbers(document, LENGTHS, settings.max_tokens, least=0)
+    numbers(document, COUNTS, settings.max_n, least=1)
+    numbers({k: v for k, v in document.items() if not isinstance(v, bool)}, LOGPROBS, settings.max_logprobs, least=-1)
+    stops(document.get("stop"), settings.max_stop)
+    prompts(document, settings)
+
+
+def numbers(document: Document, names: tuple[str, ...], most: int, least: int) -> None:
+    for name in names:
+        value = document.get(name)
+        if value is None:
+            continue
+        # a text or a fraction would be made a number by an engine, past these caps
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise Refusal(400, "invalid_value", f"{name} must be a whole number from {least} to {most}", name)
+
+
+def stops(stop: Any, most: int) -> None:
+    if stop is None:
+        return
+    texts = stop if isinstance(stop, list) else [stop]
+    if len(texts) > most or not all(isinstance(text, str) and len(text) <= MAX_STOP_CHARS for text in texts):
+        message = f"stop must be at most {most} texts of at most {MAX_STOP_CHARS} characters"
+        raise Refusal(400, "invalid_value", message, "stop")
+
+
+def prompts(document: Document, settings: Settings) -> None:
+    batch = document.get("prompt", document.get("input"))
+    if isinstance(batch, list) and len(batch) > settings.max_batch and not isinstance(batch[0], int):
+        raise Refusal(400, "invalid_value", f"at most {settings.max_batch} prompts at once", "prompt")
+    length = sum(size(document.get(name)) for name in TEXT_OF)
+    if length > settings.max_prompt_chars:
+        message = f"the prompt is longer than {settings.max_prompt_chars} characters or tokens"
+        raise Refusal(400, "context_length_exceeded", message, "messages" if "messages" in document else "prompt")
+    for name in ("messages", "input"):
+        for item in document.get(name) or () if isinstance(document.get(name), list) else ():
+            if isinstance(item, dict):
+                parts(item.get("content"), settings, name)
+                parts(item.get("output"), settings, name)
+
+
+def size(found: Any) -> int:
+    """Characters of all texts in it, and one for each number: a prompt may be a list of tokens."""
+    if isinstance(found, str):
+        return len(found)
+    if isinstance(found, dict):
+        return sum(map(size, found.values()))
+    return sum(map(size, found)) if isinstance(found, list) else 1
+
+
+def parts(content: Any, settings: Settings, where: str) -> None:
+    for part in content if isinstance(content, list) else [content] if isinstance(content, dict) else ():
+        if isinstance(part, str):
+            continue
+        if not isinstance(part, dict) or not (is_text(part) or is_allowed_media(part, settings.media)):
+            message = "only text is taken here, and media of the hosts that are allowed"
+            raise Refusal(400, "unsupported_content", message, where)
+
+
+def is_text(part: Document) -> bool:
+    return str(part.get("type", "text")) in TEXT_PARTS and set(part) <= TEXT_FIELDS
+
+
+def is_allowed_media(part: Document, hosts: frozenset[str]) -> bool:
+    """Whether all that an engine would fetch for it lies on an allowed host; what is sent along needs no fetching."""
+    urls = [value.get("url") if isinstance(value, dict) else value for name, value in part.items() if name != "type"]
+    texts = [url for url in urls if isinstance(url, str) and url not in ("auto", "low", "high")]
+    return bool(hosts and texts) and all(url.startswith("data:") or host(url) in hosts for url in texts)
+
+
+def host(url: str) -> str:
+    """Its host, or '' when two programs could read two different ones out of it."""
+    if not url.isascii() or any(sign in url for sign in "\\@ \t\r\n"):
+        return ""
+    try:
+        found = urlsplit(url)
+        return (found.hostname or "") if found.scheme == "https" and found.port in (None, 443) else ""
+    except ValueError:
+        return ""

@@ -1,0 +1,40 @@
+"""The places of one gateway, and who holds them: nobody may take so many that the next one finds none."""
+
+from collections import Counter
+
+from app.errors import Busy
+from app.keys import Key
+
+GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all, two together 4/9 each
+
+
+class Slots:
+    """`most` requests at once; the free places are for everybody."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.held: Counter[str] = Counter()
+        self.taken = 0
+
+    def take(self, key: Key | None) -> None:
+        """Take a place, to be freed with `free`.
+
+        Raises:
+            Busy: there is none, or not for this key.
+        """
+        if self.taken >= self.most:
+            raise Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
+        if key:
+            if key.concurrency and self.held[key.name] >= key.concurrency:
+                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key are under way")
+            if self.held[key.name] >= GREED * (self.most - self.taken):
+                raise Busy(429, "unfair", "this key holds most of the places: try again in a second")
+            self.held[key.name] += 1
+        self.taken += 1
+
+    def free(self, key: Key | None) -> None:
+        self.taken -= 1
+        if key:
+            self.held[key.name] -= 1
+            if not self.held[key.name]:
+                del self.held[key.name]

@@ -1,0 +1,107 @@
+import asyncio
+import contextlib
+import json
+from typing import Any
+
+import pytest
+import redis.asyncio
+from fakeredis import FakeAsyncRedis, FakeServer
+
+from app import quota
+from app.errors import Busy
+from app.keys import Key
+from app.quota import Quotas
+
+
+def key(**limits: int) -> Key:
+    return Key.model_validate({"name": "a", "sha256": "a" * 64, **limits})
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One store behind every connection, speaking Redis' commands and scripts; only the wire is missing."""
+    server = FakeServer()
+
+    def connected(url: str, **more: object) -> FakeAsyncRedis:
+        return FakeAsyncRedis(server=server)
+
+    monkeypatch.setattr(redis.asyncio, "from_url", connected)
+    monkeypatch.setattr(redis.asyncio.Redis, "from_url", connected)
+
+
+async def taken(quotas: Quotas, one: Key, most: int = 50) -> int:
+    number = 0
+    with contextlib.suppress(Busy):
+        while number < most:
+            await quotas.take(one)
+            number += 1
+    return number
+
+
+async def test_requests_of_a_minute_are_limited_per_key() -> None:
+    quotas = Quotas("")
+
+    assert await taken(quotas, key(requestsPerMinute=3)) == 3
+    assert await taken(quotas, key(requestsPerMinute=3).model_copy(update={"name": "b"})) == 3
+    assert await taken(quotas, key()) == 50
+
+
+async def test_a_key_is_told_when_to_come_back() -> None:
+    quotas, one = Quotas(""), key(requestsPerMinute=1)
+    await quotas.take(one)
+    with pytest.raises(Busy, match="1 requests per minute") as raised:
+        await quotas.take(one)
+
+    assert 1 <= int(raised.value.headers["retry-after"]) <= 60
+
+
+async def test_tokens_that_were_spent_are_gone_for_this_minute() -> None:
+    quotas, one = Quotas(""), key(tokensPerMinute=100)
+    assert await taken(quotas, one) == 50
+
+    quotas.spend(one, 150)
+    await asyncio.gather(*quotas.spending)
+    assert await taken(quotas, one) == 0
+
+
+@pytest.mark.usefixtures("store")
+@pytest.mark.parametrize("scheme", ["redis", "valkey"])
+async def test_with_a_store_limits_hold_across_pods(scheme: str) -> None:
+    one, other = Quotas(f"{scheme}://127.0.0.1:1"), Quotas(f"{scheme}://127.0.0.1:1")
+    limits = key(requestsPerMinute=4, tokensPerMinute=100)
+
+    assert await taken(one, limits, 3) == 3
+    assert await taken(other, limits) == 1
+    one.spend(limits, 150)
+    await asyncio.gather(*one.spending)
+    assert await taken(other, limits.model_copy(update={"requests_per_minute": None})) == 0
+    assert one.away_until == other.away_until == 0
+
+
+async def test_a_store_that_is_away_lets_each_pod_count_alone() -> None:
+    quotas = Quotas("redis://127.0.0.1:1")
+
+    assert await taken(quotas, key(requestsPerMinute=3)) == 3
+    assert quotas.away_until > 0
+
+
+async def test_a_store_that_hangs_costs_a_moment_and_not_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "STORE_SECONDS", 0.05)
+    async with await asyncio.start_server(lambda reader, writer: asyncio.sleep(5), "127.0.0.1", 0) as server:
+        quotas = Quotas(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with asyncio.timeout(1):
+            assert await taken(quotas, key(requestsPerMinute=3)) == 3
+
+
+async def test_at_the_door_used_up_is_429_and_the_engine_does_not_see_it(
+    door: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(door.gateway.keys, "of", lambda shown: key(tokensPerMinute=5))
+    assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200
+    await asyncio.sleep(0.05)
+    status, headers, body = await door.post("/v1/completions", {"prompt": "a"})
+
+    assert (status, json.loads(body)["error"]["code"]) == (429, "rate_limit_exceeded")
+    assert (json.loads(body)["error"]["type"], "retry-after" in headers) == ("rate_limit_error", True)
+    assert len(engine.asked) == 1
+    assert door.outcomes() == {"ok": 1, "rejected": 1}

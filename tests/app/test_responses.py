@@ -1,0 +1,38 @@
+import json
+from typing import Any
+
+import pytest
+
+from app.responses import ResponseStream
+
+
+def event(kind: str, **more: Any) -> bytes:
+    return f"event: {kind}\ndata: ".encode() + json.dumps({"type": kind, **more}).encode() + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    ("events", "outcome"),
+    [
+        ([event("response.incomplete", response={"usage": None})], "ok"),
+        ([event("error", message="x"), event("response.completed", response={})], "stream_error"),
+        ([event("response.created")], "stream_truncated"),
+        ([event("response.completed")], "stream_error"),
+        ([b"data: {}\n\n"], "stream_error"),
+    ],
+)
+def test_how_a_stream_of_events_ended(events: list[bytes], outcome: str) -> None:
+    stream = ResponseStream(strip_usage=False)
+
+    assert b"".join(stream.feed(one) for one in events) == b"".join(events)
+    assert stream.outcome == outcome
+
+
+@pytest.mark.parametrize(("mode", "outcome"), [("good", "ok"), ("failed", "stream_error")])
+async def test_responses_are_streamed_by_their_own_events(door: Any, engine: Any, mode: str, outcome: str) -> None:
+    engine.mode = mode
+    status, _, body = await door.post("/v1/responses", {"model": "tiny", "input": "hello", "stream": True})
+
+    assert (status, b"event: response.output_text.delta" in body) == (200, True)
+    assert "stream_options" not in engine.asked[0]
+    assert door.outcomes() == {outcome: 1}
+    assert door.count("sluice_tokens_total", direction="out") == (2 if outcome == "ok" else 0)

@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from app.settings import Settings
+
+README = Path(__file__).parents[2] / "app" / "README.md"
+
+
+def rows() -> list[str]:
+    """The table as the code has it."""
+    return [
+        f"| `SLUICE_{name.upper()}` | {'' if field.default in ('', None) else field.default} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_every_setting_is_documented_as_it_is() -> None:
+    assert [line for line in README.read_text().splitlines() if line.startswith("| `SLUICE_")] == rows()
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_an_empty_probe_key_is_told(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("\n")
+    with pytest.raises(ValidationError, match="is empty"):
+        Settings(probe_key_file=tmp_path / "key")
+
+
+def test_lists_are_split_at_commas() -> None:
+    settings = Settings(media_hosts=" a.example, b.example,")
+
+    assert settings.media == {"a.example", "b.example"}
+    assert settings.allowed == frozenset()

@@ -1,0 +1,64 @@
+import pytest
+
+from app.errors import Busy
+from app.keys import Key
+from app.slots import Slots
+
+
+def key(name: str, concurrency: int | None = None) -> Key:
+    return Key(name=name, sha256="0" * 64, concurrency=concurrency)
+
+
+def taken(slots: Slots, one: Key | None) -> int:
+    number = 0
+    try:
+        while True:
+            slots.take(one)
+            number += 1
+    except Busy:
+        return number
+
+
+def test_nobody_comes_in_when_all_places_are_taken() -> None:
+    slots = Slots(5)
+
+    assert taken(slots, None) == 5
+    slots.free(None)
+    assert taken(slots, None) == 1
+
+
+def test_a_greedy_key_leaves_places_for_others() -> None:
+    slots = Slots(100)
+
+    assert taken(slots, key("greedy")) == 80
+    assert taken(slots, key("late")) == 16
+
+
+def test_two_keys_that_come_at_once_get_the_same() -> None:
+    slots, one, other = Slots(90), key("one"), key("other")
+    for _ in range(90):
+        for each in (one, other):
+            try:
+                slots.take(each)
+            except Busy:
+                continue
+
+    assert abs(slots.held["one"] - slots.held["other"]) <= 1
+    assert slots.held["one"] >= 39
+
+
+def test_a_keys_own_limit_holds_and_its_places_come_back() -> None:
+    slots, one = Slots(100), key("one", concurrency=3)
+
+    assert taken(slots, one) == 3
+    slots.free(one)
+    assert taken(slots, one) == 1
+    for _ in range(3):
+        slots.free(one)
+    assert (slots.taken, len(slots.held)) == (0, 0)
+
+
+def test_a_single_place_can_be_taken_by_a_key() -> None:
+    with pytest.raises(Busy):
+        Slots(0).take(key("one"))
+    Slots(1).take(key("one"))
