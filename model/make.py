@@ -22,10 +22,11 @@ WEIGHTS = "model.safetensors"
 
 
 def shipped(seed: int) -> Path:
-    """The weights of a seed; FileNotFoundError, saying which there are, for one that was not trained."""
-    file = TINY / WEIGHTS if seed == 1 else SEEDS / f"{seed}.safetensors"
+    """The weights of a seed; FileNotFoundError, saying which there are, for one that is not shipped."""
+    now = pins.load().revision.removeprefix("seed-")  # of what lies in TINY
+    file = TINY / WEIGHTS if str(seed) == now else SEEDS / f"{seed}.safetensors"
     if not file.is_file():
-        known = ", ".join(["1", *sorted(one.stem for one in SEEDS.glob("*.safetensors"))])
+        known = ", ".join(sorted({now, *(one.stem for one in SEEDS.glob("*.safetensors"))}))
         raise FileNotFoundError(f"seed {seed} is not shipped (there are {known}): make model TRAIN=1 SEED={seed}")
     return file
 
@@ -37,6 +38,12 @@ def make(seed: int, out: Path) -> None:
     if out.resolve() != TINY.resolve():
         shutil.copytree(TINY, out, dirs_exist_ok=True)
     (out / WEIGHTS).write_bytes(weights)
+
+
+def placed(source: Path, out: Path) -> None:
+    """The model that a training wrote, in its place."""
+    out.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(source, out, dirs_exist_ok=True)
 
 
 def pinned(seed: int, out: Path, file: Path) -> pins.Pin:
@@ -60,8 +67,7 @@ def main() -> None:
     )
     asked = parser.parse_args()
     if asked.source:
-        asked.out.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(asked.source, asked.out, dirs_exist_ok=True)
+        placed(asked.source, asked.out)
     else:
         try:
             make(asked.seed, asked.out)

@@ -1,5 +1,6 @@
 """Models whose worth is known: made once per recipe by training or by damage, and asked through a real engine."""
 
+import argparse
 import asyncio
 import hashlib
 import os
@@ -55,13 +56,17 @@ def recipe() -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+def place_of(arguments: tuple[str, ...]) -> Path:
+    name = "-".join(argument.strip("-").replace("=", "-") for argument in arguments)
+    return cache() / "trained" / recipe() / name
+
+
 def trained(arguments: tuple[str, ...], say: Say) -> Path:
     """The folder that this training wrote, trained now if it was not yet; minutes on two cores."""
-    name = "-".join(argument.strip("-").replace("=", "-") for argument in arguments)
-    place = cache() / "trained" / recipe() / name
+    place = place_of(arguments)
     if not place.is_dir():
-        say(f"training {name}, about two minutes")
-        draft = place.with_name(f".{name}.{os.getpid()}")
+        say(f"training {place.name}, about two minutes")
+        draft = place.with_name(f".{place.name}.{os.getpid()}")
         python = running.environment_of(cache())
         line = [str(python), "-m", "model.train", *arguments, f"--out={draft}"]
         subprocess.run(line, cwd=make.HERE.parent, check=True, stdout=sys.stderr)  # noqa: S603
@@ -102,5 +107,17 @@ def asked(name: str, folder: Path, cases: list[Case], out: Path, say: Say, again
         raise Refused(str(error)) from None
 
 
-def cleared(out: Path) -> None:
-    shutil.rmtree(out, ignore_errors=True)
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m quality.versions", description="Train a seed anew and pin it.")
+    parser.add_argument("--seed", type=int, default=1)
+    seed = parser.parse_args().seed
+    training = (f"--seed={seed}",)
+    shutil.rmtree(place_of(training), ignore_errors=True)
+    source = trained(training, lambda line: print(line, flush=True))  # noqa: T201
+    make.placed(source, make.TINY)
+    pin.save(make.pinned(seed, make.TINY, pin.DEFAULT), pin.DEFAULT)
+    print(f"{make.TINY}: seed {seed}; make quality compares it with the live release")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
