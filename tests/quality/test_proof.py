@@ -51,10 +51,10 @@ def test_power_is_the_share_of_planted_drops_that_fail(
 def test_the_margin_must_be_three_times_the_spread(
     asked: list[Case], answered: Answered, quality: gates.Quality
 ) -> None:
-    near = {str(wrong): Side.of(asked, answered(wrong)) for wrong in (0, 1)}
-    far = {str(wrong): Side.of(asked, answered(wrong)) for wrong in (0, 9)}
-    assert proof.tight(proof.spread(asked, near, quality)) == []
-    assert proof.tight(proof.spread(asked, far, quality)) == list(quality.margins)
+    seeds = {str(wrong): Side.of(asked, answered(wrong)) for wrong in (0, 9)}
+    wide = quality.model_copy(update={"margins": {"bleu": 90.0, "accuracy": 90.0}})
+    assert proof.tight(proof.spread(asked, seeds, wide)) == []
+    assert proof.tight(proof.spread(asked, seeds, quality)) == list(quality.margins)
 
 
 def test_a_verdict_is_right_with_its_reason_only(asked: list[Case], answered: Answered, quality: gates.Quality) -> None:
