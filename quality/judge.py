@@ -17,6 +17,7 @@ from quality.scores import NAMES, Array, Scores, scores
 from rollouts.gates import Quality
 
 Verdict = Literal["pass", "fail", "unsure"]
+REGRESSION = "regression"  # the tag of cases that once went wrong
 SEED = 20240607  # of the resampling: the same answers get the same verdict
 
 
@@ -88,7 +89,15 @@ def weighed(cases: list[Case], new: Side, old: Side, quality: Quality) -> Judgem
     if new.signs.broken_share > quality.broken_share + old.signs.broken_share:
         verdict = "fail"
     why = reason(verdict, groups, new.signs, quality)
+    if again := relapses(cases, new.scores, old.scores):
+        verdict, why = "fail", f"{len(again)} prompts that had been mended went wrong again, {again[0]} first"
     return Judgement(verdict, why, groups, new.scores.signatures, new.scores, old.scores)
+
+
+def relapses(cases: list[Case], new: Scores, old: Scores) -> list[str]:
+    """Ids of the regression cases that the baseline answers right and the candidate does not: none is tolerated."""
+    right, was_right = new.rows["accuracy"][:, 0] > 0, old.rows["accuracy"][:, 0] > 0
+    return [case.id for at, case in enumerate(cases) if REGRESSION in case.tags and was_right[at] and not right[at]]
 
 
 def parts(cases: list[Case]) -> list[tuple[str, list[int], bool]]:

@@ -5,6 +5,7 @@ False alarms, power and the spread of seeds are counted on the recorded answers 
 
 import argparse
 import itertools
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -152,6 +153,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m quality.proof", description=__doc__)
     parser.add_argument("--all", action="store_true", help="the known versions, false alarms and power too")
     everything = parser.parse_args().all
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the engines end with us
     try:
         asked = cases.load()
         cases.refuse_leaks(asked, [pair.question for pair in world.trained()])

@@ -6,13 +6,14 @@ import os
 from pathlib import Path
 
 from quality import cases
+from quality.judge import REGRESSION
 
 
 def made(question: str, answer: str, keys: list[str], language: str, name: str = "") -> cases.Case:
     given = {
         "id": name or f"regression-{hashlib.sha256(question.encode()).hexdigest()[:10]}",
         "language": language,
-        "tags": ["regression"],
+        "tags": [REGRESSION],
         "question": question,
         "references": [answer],
         "keys": keys,

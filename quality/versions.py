@@ -36,7 +36,7 @@ BAD = (
     Version("undertrained", "fail", "worse answers", ("--seed=1", f"--steps={UNDERTRAINED}")),
     Version("wrong chat template", "fail", "worse answers"),
     Version("swapped tokenizer", "fail", "broken text"),
-    Version("over-quantised weights", "fail", "worse answers"),
+    Version("over-quantised weights", "fail", "broken text"),
     Version("another model's weights", "fail", "wrong facts", ("--seed=1", f"--world={OTHER_WORLD}")),
     Version("NaN in one weight", "fail", "broken text"),
 )

@@ -77,3 +77,16 @@ def test_tags_are_shown_and_not_judged(asked: list[Case], answered: Answered, qu
 def test_the_same_answers_get_the_same_verdict(asked: list[Case], answered: Answered, quality: gates.Quality) -> None:
     first, second = (judge.judge(asked, answered(3), answered(), quality).groups for _ in range(2))
     assert first == second
+
+
+def test_one_mended_prompt_that_goes_wrong_again_fails(
+    asked: list[Case], answered: Answered, quality: gates.Quality
+) -> None:
+    mended = [asked[0].model_copy(update={"tags": (judge.REGRESSION,)}), *asked[1:]]
+    found = judge.judge(mended, answered(1), answered(), quality)
+    assert (found.verdict, found.reason) == (
+        "fail",
+        "1 prompts that had been mended went wrong again, en-0 first",
+    )
+    assert judge.judge(mended, answered(), answered(1), quality).verdict == "pass"
+    assert judge.judge(mended, answered(1), answered(1), quality).verdict == "pass"
