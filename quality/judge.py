@@ -119,13 +119,14 @@ def figured(name: str, at: list[int], new: Scores, old: Scores, quality: Quality
     weights[:, at] = draws.multinomial(len(at), [1 / len(at)] * len(at), size=quality.resamples)
     now, before = new.at(whole), old.at(whole)
     again, earlier = new.at(weights), old.at(weights)
+    margins = {str(one): margin for one, margin in quality.margins.items()} if judged else {}
     tail = 100 * (1 - quality.confidence) / 2
     figures = {
         one: Figure(
             float(now[one][0]),
             float(before[one][0]),
             *interval(again[one] - earlier[one], tail),
-            quality.margins.get(one) if judged else None,
+            margins.get(one),
         )
         for one in NAMES
     }
