@@ -3,6 +3,7 @@
 Needs only the standard library, because it also runs in the engine image.
 """
 
+import fcntl
 import http.client
 import shutil
 import urllib.error
@@ -53,19 +54,24 @@ def fetched(pin: pins.Pin, cache: Path, env: Mapping[str, str], say: Say) -> Pat
         return place
     url = base(pin.source, pin.revision, env)
     try:
-        draft.mkdir(parents=True, exist_ok=True)
-        for name, digest in pin.files.items():
-            taken(f"{url}/{urllib.parse.quote(name)}", draft / name, digest, say)
-        for extra in {*pins.compute(draft)} - {*pin.files}:
-            (draft / extra).unlink()
-        draft.replace(place)
+        cache.mkdir(parents=True, exist_ok=True)
+        with (cache / f".{pin.sha256}.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)  # one pod fetches, the others then find it
+            if not place.is_dir():
+                gathered(pin, url, draft, say)
+                draft.replace(place)
     except OSError as error:
-        if place.is_dir():  # another pod was faster
-            return place
-        raise FetchError(
-            f"{error.filename or draft}: {error.strerror or error}: make room or fix it, then again"
-        ) from None
+        where = error.filename or draft
+        raise FetchError(f"{where}: {error.strerror or error}: make room or fix it, then again") from None
     return place
+
+
+def gathered(pin: pins.Pin, url: str, draft: Path, say: Say) -> None:
+    draft.mkdir(parents=True, exist_ok=True)
+    for name, digest in pin.files.items():
+        taken(f"{url}/{urllib.parse.quote(name)}", draft / name, digest, say)
+    for extra in {*pins.compute(draft)} - {*pin.files}:
+        (draft / extra).unlink()
 
 
 def taken(url: str, file: Path, digest: str, say: Say) -> None:

@@ -1,3 +1,4 @@
+import concurrent.futures
 import http.server
 import shutil
 import threading
@@ -106,7 +107,14 @@ def test_other_content_is_refused_and_thrown_away(pinned: pin.Pin, store: Store,
     store.content["config.json"] = b"[]\n"
     with pytest.raises(fetch.FetchError, match=r"config\.json: its content is not the pinned"):
         fetched(pinned, tmp_path / "cache")
-    assert [file for file in (tmp_path / "cache").rglob("*") if file.is_file()] == []
+    assert [file.suffix for file in (tmp_path / "cache").rglob("*") if file.is_file()] == [".lock"]
+
+
+def test_pods_that_start_together_fetch_once(pinned: pin.Pin, store: Store, tmp_path: Path) -> None:
+    with concurrent.futures.ThreadPoolExecutor(4) as pods:
+        places = list(pods.map(lambda _: fetched(pinned, tmp_path / "cache"), range(4)))
+    pin.verify(pinned, places[0])
+    assert len(store.asked) == len(CONTENT)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_in_its_place(
