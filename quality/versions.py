@@ -69,7 +69,9 @@ def trained(arguments: tuple[str, ...], say: Say) -> Path:
         draft = place.with_name(f".{place.name}.{os.getpid()}")
         python = running.environment_of(cache())
         line = [str(python), "-m", "model.train", *arguments, f"--out={draft}"]
-        subprocess.run(line, cwd=make.HERE.parent, check=True, stdout=sys.stderr)  # noqa: S603
+        done = subprocess.run(line, cwd=make.HERE.parent, stdout=sys.stderr, check=False)  # noqa: S603
+        if done.returncode:
+            raise running.EngineError(f"training {place.name} ended with {done.returncode}: the lines above say why")
         draft.replace(place)
     return place
 
@@ -113,7 +115,10 @@ def main() -> None:
     seed = parser.parse_args().seed
     training = (f"--seed={seed}",)
     shutil.rmtree(place_of(training), ignore_errors=True)
-    source = trained(training, lambda line: print(line, flush=True))  # noqa: T201
+    try:
+        source = trained(training, lambda line: print(line, flush=True))  # noqa: T201
+    except running.EngineError as error:
+        sys.exit(f"model: {error}")
     make.placed(source, make.TINY)
     pin.save(make.pinned(seed, make.TINY, pin.DEFAULT), pin.DEFAULT)
     print(f"{make.TINY}: seed {seed}; make quality compares it with the live release")  # noqa: T201

@@ -29,6 +29,17 @@ def test_a_training_without_an_engine_environment_says_how_to_get_it(
         versions.trained(("--seed=3",), quiet)
 
 
+def test_a_training_that_fails_is_one_line_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_CACHE", str(tmp_path))
+    python = tmp_path / "engine-venv/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\nexit 7\n")
+    python.chmod(0o755)
+    with pytest.raises(running.EngineError, match="training seed-3 ended with 7"):
+        versions.trained(("--seed=3",), quiet)
+    assert not (tmp_path / "trained").exists()
+
+
 def test_a_damaged_version_leaves_the_shipped_model_alone(tmp_path: Path) -> None:
     version = next(one for one in versions.BAD if one.name == "NaN in one weight")
     folder = versions.made(version, tmp_path, quiet)
