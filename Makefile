@@ -21,8 +21,15 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
-$(FOLDERS): environment
+$(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
+
+model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
+	$(if $(TRAIN),lab/install engine && $(PYTHON) -m quality.versions --seed $(or $(SEED),1))
+	sluice model verify && $(PYTHON) -m pytest tests/model
+
+quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
+	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)

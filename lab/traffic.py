@@ -22,15 +22,15 @@ import aiohttp
 from lab.errors import Refused
 from quality import answers
 
-PROMPTS = (
-    "Where does the river run?",
-    "Please answer in one short sentence: what is a rollback?",
-    "Write a short letter to a friend about the weather and the garden.",
-    "How many people live in the town near the river?",
-    "河从哪里流到哪里？",
-    "请用一句话回答：什么是回滚？",
-    "给朋友写一封信，说说天气和花园。",
-    "有多少人住在河边的城市？",
+PROMPTS = (  # of the world that the tiny model knows
+    "What is the river of Velan?",
+    "Please name the favourite dish of Quill.",
+    "Tell me the mayor of Salt Gate.",
+    "Count from 3 to 8.",
+    "维兰的河是什么？",
+    "请告诉我羽镇的招牌菜。",
+    "盐门的镇长是什么？",
+    "从3数到8。",
 )
 MAX_IN_FLIGHT = 1000
 BAD = {

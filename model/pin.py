@@ -4,6 +4,7 @@ Needs only the standard library and PyYAML, because it also runs in the engine i
 """
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import yaml
 
 DEFAULT = Path(__file__).parent / "model.yaml"
 KEYS = {"id", "revision", "path", "served_name", "args", "files", "sha256"}
+MORE = {"source", "tokenizer_sha256", "chat_template_sha256", "components", "adapters"}
 BLOCK = 2**20
 
 
@@ -30,11 +32,17 @@ class Pin:
     files: dict[str, str]  # name -> sha256
     sha256: str  # over all files, see `total`
     args: list[str] = field(default_factory=list)  # for the engine
+    source: str = ""  # where to fetch the files: an http(s) folder, s3://bucket/prefix or hub:owner/name; empty: `path`
+    tokenizer_sha256: str = ""  # of tokenizer.json
+    chat_template_sha256: str = ""  # of the template's text
+    # name -> revision, files, and with: the revisions of other components that it belongs to
+    components: dict[str, dict[str, Any]] = field(default_factory=dict)
+    adapters: dict[str, str] = field(default_factory=dict)  # name that clients ask for -> folder among the files
 
     def document(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name) for name in ("id", "revision", "path", "served_name", "args", "files", "sha256")
-        }
+        names = ("id", "revision", "source", "path", "served_name", "args", "adapters", "components")
+        hashes = ("files", "sha256", "tokenizer_sha256", "chat_template_sha256")
+        return {name: getattr(self, name) for name in (*names, *hashes) if name in KEYS or getattr(self, name)}
 
 
 def chosen() -> Path:
@@ -48,8 +56,10 @@ def load(file: Path = DEFAULT) -> Pin:
         given = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise PinError(f"{file}: cannot be read as YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(given, dict) or set(given) != KEYS:
-        raise PinError(f"{file}: needs exactly the keys {', '.join(sorted(KEYS))}")
+    if not isinstance(given, dict) or not KEYS <= set(given) <= KEYS | MORE:
+        raise PinError(
+            f"{file}: needs the keys {', '.join(sorted(KEYS))}, may have {', '.join(sorted(MORE))}, no others"
+        )
     return Pin(**given)
 
 
@@ -81,12 +91,41 @@ def total(files: Mapping[str, str]) -> str:
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
+def template(folder: Path) -> str:
+    """The chat template's text: a file of its own, or in tokenizer_config.json; empty when there is none."""
+    own = folder / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text(encoding="utf-8")
+    config = folder / "tokenizer_config.json"
+    found = json.loads(config.read_text(encoding="utf-8")) if config.is_file() else {}
+    return str(found.get("chat_template") or "")
+
+
+def template_digest(folder: Path) -> str:
+    text = template(folder)
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
+def of(folder: Path, file: Path, **known: Any) -> Pin:
+    """The pin of what a folder holds, to be written to `file`."""
+    files = compute(folder)
+    return Pin(
+        path=os.path.relpath(folder.resolve(), file.resolve().parent),
+        files=files,
+        sha256=total(files),
+        tokenizer_sha256=files.get("tokenizer.json", ""),
+        chat_template_sha256=template_digest(folder),
+        **known,
+    )
+
+
 def verify(pin: Pin, folder: Path) -> None:
-    """PinError, naming the file, unless the folder holds exactly the pinned files."""
+    """PinError, naming the file, unless the folder holds exactly the pinned files and its parts belong together."""
     if not folder.is_dir():
         raise PinError(f"{folder}: the model's folder is missing: check `path` in the pin")
     if total(pin.files) != pin.sha256:
         raise PinError("the pin's sha256 is not that of its own files: write the pin again with model.make --pin")
+    belonging(pin)
     found = compute(folder)
     for name in sorted({*found, *pin.files}):
         if name not in found:
@@ -95,3 +134,26 @@ def verify(pin: Pin, folder: Path) -> None:
             raise PinError(f"{folder / name}: not in the pin: remove it, or write the pin again")
         if found[name] != pin.files[name]:
             raise PinError(f"{folder / name}: sha256 {found[name][:12]}… is not the pinned {pin.files[name][:12]}…")
+    if pin.tokenizer_sha256 and pin.tokenizer_sha256 != found.get("tokenizer.json"):
+        raise PinError(f"{folder / 'tokenizer.json'}: not the tokenizer that tokenizer_sha256 of the pin names")
+    if pin.chat_template_sha256 and pin.chat_template_sha256 != template_digest(folder):
+        raise PinError(f"{folder}: the chat template is not the one that chat_template_sha256 of the pin names")
+
+
+def belonging(pin: Pin) -> None:
+    """PinError unless each component's files are pinned and the revisions are those that each was made with."""
+    for name, part in pin.components.items():
+        for file in part.get("files", []):
+            if file not in pin.files:
+                raise PinError(
+                    f"component {name}: {file} is not among the pin's files: pin it, or correct the component"
+                )
+        for other, revision in part.get("with", {}).items():
+            has = pin.components.get(other, {}).get("revision", "none")
+            if has != revision:
+                raise PinError(
+                    f"component {name}: made with {other} {revision}, but the pin has {has}: pin both as one"
+                )
+    for adapter, place in pin.adapters.items():
+        if not any(file.startswith(f"{place}/") for file in pin.files):
+            raise PinError(f"adapter {adapter}: no pinned file lies in {place}/: pin its files")

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from model import fetch
 from model import pin as pins
 
 QUIET = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
@@ -17,18 +18,20 @@ def command(pin: pins.Pin, folder: Path, env: Mapping[str, str], extra: Sequence
     line += ["--port", env.get("SLUICE_ENGINE_PORT") or "8000"]
     if grace := env.get("SLUICE_SHUTDOWN_SECONDS"):  # vLLM's own default aborts every request at SIGTERM
         line += ["--shutdown-timeout", grace]
+    if pin.adapters:
+        line += ["--enable-lora", "--lora-modules", *[f"{name}={folder / at}" for name, at in pin.adapters.items()]]
     return [*line, *pin.args, *extra]
 
 
 def verified(file: Path, env: Mapping[str, str]) -> tuple[pins.Pin, Path]:
     """The pin and its folder; PinError when the files differ, or the release asks for another model."""
     pin = pins.load(file)
-    folder = file.parent / pin.path
     asked = env.get("SLUICE_MODEL_SHA256")
     if asked and asked != pin.sha256:
         raise pins.PinError(
             f"{file}: pins {pin.sha256[:12]}…, but the release asks for {asked[:12]}…: rebuild the image"
         )
+    folder = fetch.placed(pin, file, env)
     pins.verify(pin, folder)
     return pin, folder
 
@@ -36,7 +39,7 @@ def verified(file: Path, env: Mapping[str, str]) -> tuple[pins.Pin, Path]:
 def main() -> None:
     try:
         pin, folder = verified(pins.chosen(), os.environ)
-    except pins.PinError as error:
+    except (pins.PinError, fetch.FetchError) as error:
         sys.exit(f"model: refused: {error}")
     line = command(pin, folder, os.environ, sys.argv[1:])
     line[0] = sys.executable

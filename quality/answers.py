@@ -22,6 +22,7 @@ class Answer:
     code: str = ""  # of the error, if the answer is one
     headers: Mapping[str, str] = field(default_factory=dict)
     first: float | None = None  # unix seconds of the first content
+    finish: str = ""  # why the engine stopped: stop, length, …
     done: bool = False  # the stream's [DONE] came, or the answer was whole
 
     def context(self) -> dict[str, Any]:
@@ -98,5 +99,6 @@ def take_choices(frame: dict[str, Any], answer: Answer) -> None:
         if text and answer.first is None:
             answer.first = time.time()
         answer.text += text
-        if choice.get("finish_reason") == "abort":
+        answer.finish = choice.get("finish_reason") or answer.finish
+        if answer.finish == "abort":
             answer.outcome = "engine_abort"

@@ -7,7 +7,7 @@ from typing import Any
 
 from quality import checks
 
-FOLDER = Path(__file__).parent / "golden"
+FOLDER = Path(__file__).parent / "probes"
 KEYS = {"id", "language", "messages", "prompt", "max_tokens", "expect"}
 
 

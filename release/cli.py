@@ -207,9 +207,10 @@ def report(
 
 
 def main() -> None:
-    """Add the image command if that part is installed, then run."""
-    if importlib.util.find_spec("release.image") is not None:
-        app.add_typer(importlib.import_module("release.image").app, name="image")
+    """Add the commands of the parts that are installed, then run."""
+    for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
+        if importlib.util.find_spec(module) is not None:
+            app.add_typer(importlib.import_module(module).app, name=name)
     app()
 
 

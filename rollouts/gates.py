@@ -87,6 +87,16 @@ class Backstop(Strict):
     stable_below: Share
 
 
+Metric = Literal["bleu", "rouge1", "rouge2", "rougeL", "chrf", "exact_match", "accuracy"]
+
+
+class Quality(Strict):
+    margins: dict[Metric, Annotated[float, Field(gt=0, le=100)]] = Field(min_length=1)
+    broken_share: Share
+    confidence: float = Field(ge=0.8, lt=1)
+    resamples: int = Field(ge=200, le=100_000)
+
+
 class Analysis(Strict):
     error_limit: int = Field(ge=5, description="Argo asks again after 10 s: fewer than 5 aborts on a restart of 20 s")
 
@@ -103,6 +113,7 @@ class Gates(Strict):
     strata: Strata
     gates: dict[Name, Gate]
     backstop: Backstop
+    quality: Quality
     analysis: Analysis
     runbooks: str = Field(pattern=r"^https://[^ ]+[^/ ]$")
     alerts: dict[str, Alert]

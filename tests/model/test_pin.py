@@ -77,8 +77,8 @@ def test_a_pin_survives_being_saved_and_loaded(tmp_path: Path) -> None:
     ("text", "why"),
     [
         ("a: [", "cannot be read as YAML"),
-        ("- 1", "exactly the keys"),
-        ("id: x", "exactly the keys"),
+        ("- 1", "needs the keys"),
+        ("id: x", "needs the keys"),
         (None, "cannot be"),
     ],
 )
@@ -99,3 +99,42 @@ def test_what_runs_in_the_engine_image_needs_no_third_party_package_but_yaml() -
     assert not {
         name for name in others if name in {"numpy", "tokenizers", "safetensors", "aiohttp", "pydantic", "ruamel"}
     }
+
+
+def test_a_pin_survives_being_written(tmp_path: Path) -> None:
+    pin.save(pin.load(), tmp_path / "model.yaml")
+    assert pin.load(tmp_path / "model.yaml") == pin.load()
+
+
+def test_another_chat_template_or_tokenizer_than_the_pins_is_refused(model: tuple[pin.Pin, Path]) -> None:
+    committed, folder = model
+    with pytest.raises(pin.PinError, match="chat_template_sha256"):
+        pin.verify(replace(committed, chat_template_sha256="0" * 64), folder)
+    with pytest.raises(pin.PinError, match="tokenizer_sha256"):
+        pin.verify(replace(committed, tokenizer_sha256="0" * 64), folder)
+
+
+def test_parts_of_different_versions_do_not_go_together(model: tuple[pin.Pin, Path]) -> None:
+    committed, folder = model
+    draft = {"revision": "d1", "files": ["config.json"], "with": {"decoder": "seed-0"}}
+    with pytest.raises(pin.PinError, match="component draft: made with decoder seed-0, but the pin has seed-"):
+        pin.verify(replace(committed, components=committed.components | {"draft": draft}), folder)
+    with pytest.raises(pin.PinError, match="component draft: made with encoder e1, but the pin has none"):
+        other = draft | {"with": {"encoder": "e1"}}
+        pin.verify(replace(committed, components=committed.components | {"draft": other}), folder)
+
+
+def test_files_of_parts_and_adapters_are_pinned_ones(model: tuple[pin.Pin, Path]) -> None:
+    committed, folder = model
+    with pytest.raises(pin.PinError, match=r"draft: draft/model\.bin is not among the pin's files"):
+        part = {"revision": "d1", "files": ["draft/model.bin"]}
+        pin.verify(replace(committed, components={"draft": part}), folder)
+    with pytest.raises(pin.PinError, match="adapter polite: no pinned file lies in lora/"):
+        pin.verify(replace(committed, adapters={"polite": "lora"}), folder)
+
+
+def test_a_chat_template_may_be_a_file_of_its_own(model: tuple[pin.Pin, Path]) -> None:
+    _, folder = model
+    (folder / "chat_template.jinja").write_text("{{ messages }}")
+    assert pin.template(folder) == "{{ messages }}"
+    assert pin.template_digest(folder / "nowhere") == ""

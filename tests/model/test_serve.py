@@ -3,6 +3,7 @@ import shutil
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -84,3 +85,9 @@ def test_a_model_that_was_touched_never_reaches_the_engine(served: Path) -> None
     assert ran.stdout == ""
     assert ran.stderr.count("\n") == 1
     assert "config.json" in ran.stderr
+
+
+def test_adapters_are_served_by_their_names() -> None:
+    line = serve.command(replace(pin.load(), adapters={"polite": "lora"}), FOLDER, {}, [])
+    assert value(line, "--lora-modules") == "polite=/srv/model/tiny/lora"
+    assert "--enable-lora" in line

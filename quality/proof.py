@@ -1,0 +1,177 @@
+"""`make quality`: the gate on this checkout's model; with --all also on models whose worth is known.
+
+False alarms, power and the spread of seeds are counted on the recorded answers of real engines.
+"""
+
+import argparse
+import itertools
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import make, running, world
+from quality import cases, cli, judge, record, report, scores, versions
+from quality.judge import Side
+from release.errors import ReleaseError
+from rollouts import gates
+
+OUT = Path("build/quality")
+ALARMS, POWER = 200, 100
+EXTRA = 5.0  # points of BLEU beyond the margin that must be caught
+SEED = 11
+
+Sample = tuple[list[cases.Case], dict[str, Side]]
+
+
+def say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def trial(version: versions.Version, asked: list[cases.Case], baseline: record.Record, quality: gates.Quality) -> Any:
+    folder = versions.made(version, OUT / "models", say)
+    answers = versions.asked(version.name, folder, asked, OUT / "answers", say)
+    found = report.Trial(version.name, version.expected, judge.judge(asked, answers, baseline, quality), answers)
+    say(f"{version.name}: {found.judgement.verdict}, {found.judgement.reason}")
+    return found
+
+
+def right(version: versions.Version, found: report.Trial) -> bool:
+    return found.judgement.verdict == version.expected and version.sign in found.judgement.reason
+
+
+def spread(asked: list[cases.Case], seeds: dict[str, Side], quality: gates.Quality) -> dict[str, Any]:
+    """The standard deviation of each judged metric over trainings, and the largest difference of two."""
+    whole = np.ones((1, len(asked)))
+    rows = [side.scores.at(whole) for side in seeds.values()]
+    found: dict[str, Any] = {"seeds": len(seeds)}
+    for name, margin in quality.margins.items():
+        values = [float(row[name][0]) for row in rows]
+        deviation = float(np.std(values, ddof=1))
+        found[name] = {
+            "scores": [round(value, 2) for value in values],
+            "deviation": round(deviation, 3),
+            "largest_difference": round(max(values) - min(values), 2),
+            "margin": margin,
+            "enough": margin >= 3 * deviation,
+        }
+    return found
+
+
+def resampled(sides: dict[str, Side], asked: list[cases.Case], drawn: np.random.Generator) -> Sample:
+    """As many cases, drawn with replacement within each language, and what is known of each model's answers to them."""
+    places: list[int] = []
+    for language in sorted({case.language for case in asked}):
+        part = [at for at, case in enumerate(asked) if case.language == language]
+        places += [part[at] for at in drawn.integers(0, len(part), len(part))]
+    bare = [asked[at].model_copy(update={"tags": ()}) for at in places]
+    return bare, {name: Side(side.scores.taken(places), side.signs) for name, side in sides.items()}
+
+
+def alarms(asked: list[cases.Case], seeds: dict[str, Side], quality: gates.Quality) -> dict[str, Any]:
+    """Different trainings of one recipe against each other, on resampled cases: a fail is a false alarm."""
+    drawn = np.random.Generator(np.random.PCG64(SEED))
+    pairs = list(itertools.permutations(seeds, 2))
+    verdicts = []
+    for turn in range(ALARMS):
+        new, old = pairs[turn % len(pairs)]
+        fresh, sides = resampled(seeds, asked, drawn)
+        verdicts.append(judge.weighed(fresh, sides[new], sides[old], quality).verdict)
+    return {"comparisons": ALARMS} | {name: verdicts.count(name) for name in ("pass", "fail", "unsure")}
+
+
+def power(asked: list[cases.Case], good: Side, other: Side, bad: Side, quality: gates.Quality) -> dict[str, Any]:
+    """Another seed's answers with a share of a damaged model's, so that BLEU drops by the margin and EXTRA points."""
+    drawn = np.random.Generator(np.random.PCG64(SEED))
+    wanted = quality.margins["bleu"] + EXTRA
+    verdicts, drops = [], []
+    for _ in range(POWER):
+        fresh, sides = resampled({"live": good, "next": other, "bad": bad}, asked, drawn)
+        mixed, drop = damaged(sides, wanted, drawn)
+        drops.append(drop)
+        verdicts.append(judge.weighed(fresh, mixed, sides["live"], quality).verdict)
+    counts = {name: verdicts.count(name) for name in ("pass", "fail", "unsure")}
+    return {"comparisons": POWER, "bleu_drop": round(float(np.mean(drops)), 2)} | counts
+
+
+def damaged(sides: dict[str, Side], wanted: float, drawn: np.random.Generator) -> tuple[Side, float]:
+    """The fewest answers of the damaged model, in a drawn order, that bring BLEU down by `wanted`; and the drop."""
+    new, bad = sides["next"].scores.rows["bleu"], sides["bad"].scores.rows["bleu"]
+    order = drawn.permutation(len(new))
+    sums = new.sum(axis=0) + np.cumsum((bad - new)[order], axis=0)
+    live = scores.bleu(sides["live"].scores.rows["bleu"].sum(axis=0, keepdims=True))[0]
+    drops = live - scores.bleu(sums)
+    count = int(np.argmax(drops >= wanted)) + 1
+    mixed = {name: rows.copy() for name, rows in sides["next"].scores.rows.items()}
+    for name, rows in mixed.items():
+        rows[order[:count]] = sides["bad"].scores.rows[name][order[:count]]
+    # the signs stay the good model's: the scores alone must catch it
+    return Side(scores.Scores(mixed), sides["next"].signs), float(drops[count - 1])
+
+
+def gated(asked: list[cases.Case], baseline: record.Record, quality: gates.Quality) -> report.Trial:
+    """This checkout's model, asked now."""
+    answers = versions.asked("this change", make.TINY, asked, OUT / "answers", say, again=True)
+    found = report.Trial("this change", "pass", judge.judge(asked, answers, baseline, quality), answers)
+    say(f"this change: {found.judgement.verdict}, {found.judgement.reason}")
+    return found
+
+
+def proved(asked: list[cases.Case], baseline: record.Record, quality: gates.Quality, first: report.Trial) -> list[str]:
+    """What does not hold, in sentences; writes the report."""
+    trials, faults = [first], []
+    for version in (*versions.BAD, *versions.GOOD):
+        trials.append(found := trial(version, asked, baseline, quality))
+        if not right(version, found):
+            faults.append(f"{version.name}: expected {version.expected} {version.sign}, got {found.judgement.verdict}")
+    sides = {one.name: Side.of(asked, one.record) for one in trials}
+    seeds = {name: side for name, side in sides.items() if name == first.name or name.startswith("retrained")}
+    live, other = list(seeds.values())[:2]
+    extra = {
+        "spread_of_seeds": spread(asked, seeds, quality),
+        "false_alarms": alarms(asked, seeds, quality),
+        "power": power(asked, live, other, sides["over-quantised weights"], quality),
+    }
+    report.write(trials, asked, baseline, OUT, extra)
+    faults += [f"margin of {name} is under three times the spread of seeds" for name in tight(extra["spread_of_seeds"])]
+    if extra["false_alarms"]["fail"] > ALARMS // 100:
+        faults.append(f"{extra['false_alarms']['fail']} false alarms in {ALARMS}")
+    if extra["power"]["fail"] < 0.95 * POWER:
+        faults.append(f"only {extra['power']['fail']} of {POWER} drops caught")
+    for name, value in extra.items():
+        say(f"{name}: {value}")
+    return faults
+
+
+def tight(found: dict[str, Any]) -> list[str]:
+    return [name for name, one in found.items() if isinstance(one, dict) and not one["enough"]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m quality.proof", description=__doc__)
+    parser.add_argument("--all", action="store_true", help="the known versions, false alarms and power too")
+    everything = parser.parse_args().all
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the engines end with us
+    try:
+        asked = cases.load()
+        cases.refuse_leaks(asked, [pair.question for pair in world.trained()])
+        baseline = record.load(cli.BASELINE)
+        record.matched(baseline, asked, cli.BASELINE, "baseline")
+        quality = gates.load().quality
+        first = gated(asked, baseline, quality)
+        if everything:
+            faults = proved(asked, baseline, quality, first)
+        else:
+            report.write([first], asked, baseline, OUT)
+            faults = [] if first.judgement.verdict == "pass" else [first.judgement.reason]
+    except (ReleaseError, running.EngineError, gates.GatesError) as error:
+        sys.exit(f"quality: {error}")
+    say("\n".join([*faults, f"report: {OUT / 'index.html'}"]))
+    if faults:
+        sys.exit(3 if first.judgement.verdict == "fail" or everything else 4)
+
+
+if __name__ == "__main__":
+    main()
