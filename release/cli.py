@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from release import environment
+from release.access import open_way
 from release.cluster import Cluster, connect
 from release.errors import ReleaseError
 from release.prometheus import Prometheus
@@ -106,13 +107,16 @@ def deploy(
     """Check a release, show what it changes, hand it to the cluster and watch it to its verdict."""
     from release.deploy import Deploy
     from release.helm import Helm
-    from release.lock import held
+    from release.lock import held, latest
 
     with told(as_json):
         folder = environment.folder_of(env)
         if if_named and not environment.named(folder):
             typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to deploy")
             return
+        if locked:
+            latest(folder)
+            open_way(folder)
         wanted = environment.load(folder)
         at = target(env, namespace, name, prometheus)
         say = (lambda line: typer.echo(line, err=True)) if as_json else typer.echo

@@ -6,15 +6,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
+import httpx2
 import typer
 
 from model import pin
-from release import audit, environment, forge, version
+from release import audit, environment, forge, outputs, registry, signature, version
 from release import promote as promotion
 from release import rollback as rollbacks
 from release import verdict as verdicts
+from release.access import open_way
 from release.audit import Entry
-from release.cli import Gates, Json, Name, Namespace, target, told
+from release.cli import Gates, Json, Name, Namespace, deploy, target, told
 from release.errors import Drifted, Refused
 from release.history import History
 from release.write import Written, digest, document, way_of, write
@@ -43,7 +45,8 @@ def version_(
         found = version.tagged(history, commit) if tag else version.following(history, commit)
         if tag and found.new and (there := forge.connect()) is not None:
             there.publish(found.name, found.changelog)
-        typer.echo(json.dumps(asdict(found)) if as_json else found.name)
+        outputs.tell(version=found.name, new=found.new)
+        typer.echo(json.dumps(asdict(found)) if as_json else found.name or "no version yet")
 
 
 @app.command()
@@ -84,6 +87,27 @@ def record(
 
 
 @app.command()
+def sign(
+    name: Annotated[str, typer.Option("--version", help="the tag that each image gets once it is signed")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="repository@sha256:…")],
+    key: Annotated[
+        str, typer.Option(envvar="SLUICE_SIGNING_KEY", help="a key file; default: the workflow's identity")
+    ] = "",
+    root: Root = Path(),
+) -> None:
+    """Sign images by digest, attach SBOM and provenance, and only then give them the version as a tag."""
+    with told():
+        commit, parts = History(root).sha("HEAD"), signature.materials(root)
+        with httpx2.Client(timeout=60, follow_redirects=True) as client:
+            for image in images:
+                signature.sign(image, key)
+                signature.attest(image, "cyclonedx", parts, key)
+                signature.attest(image, "slsaprovenance1", signature.provenance(commit), key)
+                registry.tag(image, name, client)
+                typer.echo(f"{image} signed, and tagged {name}")
+
+
+@app.command()
 def promote(source: Where, to: Where, root: Root = Path()) -> None:
     """Open a pull request that copies release.yaml from where it was promoted to the next environment."""
     with told():
@@ -115,10 +139,15 @@ def rollback(
     release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
     env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
     why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
+    hand_over: Annotated[
+        bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")
+    ] = False,
+    namespace: Namespace = "",
+    name: Name = "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write an environment's release.yaml as it was for a version; `sluice deploy` then hands it over."""
+    """Write an environment's release.yaml as it was for a version, and with --deploy put it back into the cluster."""
     with told():
         if "/" in release:
             env, release = rollbacks.named(release)
@@ -126,6 +155,10 @@ def rollback(
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
         told_where(rollbacks.rollback(history, env, found, why), f"{env} has {release} already")
+        if hand_over and environment.named(environment.folder_of(env)):
+            deploy(env, supersede=True, no_watch=True, locked=True, namespace=namespace, name=name)
+            if found.before:
+                rollbacks.skip(target(env, namespace, name, "").cluster, release)
 
 
 @app.command(name="audit")
@@ -147,13 +180,20 @@ def drift(
     namespace: Namespace = "",
     name: Name = "llm",
     chart: Annotated[Path, typer.Option(help="the workload's chart")] = environment.ROOT / "charts" / "llm",
+    if_named: Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")] = False,
 ) -> None:
     """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
     from release import drift as drifts
     from release.helm import Helm, run
 
     with told():
-        wanted = environment.load(environment.folder_of(env))
+        folder = environment.folder_of(env)
+        if if_named and not environment.named(folder):
+            typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to compare")
+            return
+        if if_named:
+            open_way(folder)
+        wanted = environment.load(folder)
         at = target(env, namespace, name, "")
         manifests = run(Helm(chart, name, at.cluster.namespace).rendered(wanted.values, wanted.document))
         lines = drifts.drifted(manifests, drifts.live(at.cluster.client, manifests, at.cluster.namespace))

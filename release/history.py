@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +46,7 @@ class History:
             capture_output=True,
             text=True,
             check=False,
-            env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | dict(env or {}),
+            env=os.environ | {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"} | login() | dict(env or {}),
         )
         if done.returncode:
             said = " ".join(done.stderr.split())[-300:] or f"ended with {done.returncode}"
@@ -127,6 +128,16 @@ class History:
                 return made
             time.sleep(0.05 * attempt)
         raise Locked(f"{branch}: the remote takes no commit; if it is protected, set delivery.writes to pullRequest")
+
+
+def login() -> dict[str, str]:
+    """A workflow's token for remotes over HTTP, for this call alone: the checkout keeps no credentials on disk."""
+    token = os.environ.get("GITHUB_TOKEN")
+    if not token:
+        return {}
+    basic = b64encode(f"x-access-token:{token}".encode()).decode()
+    pair = {"GIT_CONFIG_KEY_0": "http.extraHeader", "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}"}
+    return {"GIT_CONFIG_COUNT": "1"} | pair
 
 
 def identity() -> dict[str, str]:

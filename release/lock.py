@@ -3,13 +3,15 @@
 import json
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from release.abort import author
 from release.environment import ROOT
-from release.errors import Locked
+from release.errors import Locked, Refused
 from release.history import History
+from release.write import release_at
 
 STALE = 900.0  # seconds; a hand-over takes one or two minutes, so whoever holds it longer was killed
 PAUSE = 1.0
@@ -26,9 +28,27 @@ def ref_of(environment: str) -> str:
     return f"refs/sluice/lock/{environment}"
 
 
-def held(wanted: bool, environment: str, key: str) -> AbstractContextManager[None]:
-    """The lock of this checkout's remote when it is wanted."""
-    return lock(History(ROOT), environment, key) if wanted else nullcontext()
+def latest(folder: Path) -> None:
+    """Make an environment's folder of this checkout what the released branch says now."""
+    history = History(ROOT)
+    history.fetch()
+    if history.text(history.main, f"environments/{folder.name}/values.yaml") is not None:
+        history.git("checkout", "--quiet", history.main, "--", f"environments/{folder.name}")
+
+
+@contextmanager
+def held(wanted: bool, environment: str, version: str) -> Iterator[None]:
+    """The lock of this checkout's remote when it is wanted; raises Refused when git says another version by then."""
+    if not wanted:
+        yield
+        return
+    history = History(ROOT)
+    with lock(history, environment, version):
+        history.fetch()
+        found = release_at(history, history.main, environment)
+        if found is not None and found[1].version != version:
+            raise Refused(f"{environment}: {history.branch} says {found[1].version} by now; that one is to be deployed")
+        yield
 
 
 @contextmanager
