@@ -139,9 +139,7 @@ def rollback(
     release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
     env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
     why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
-    hand_over: Annotated[
-        bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")
-    ] = False,
+    hand_over: Annotated[bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")] = False,
     namespace: Namespace = "",
     name: Name = "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",

@@ -1,6 +1,7 @@
 """A forge: pull requests, reviews, statuses and releases, on GitHub or on Gitea behind one interface."""
 
 import os
+import time
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -154,6 +155,17 @@ class Gitea(GitHub):
     state_of_a_status = "status"
     scheme = "token"
 
+    def merge(self, number: int) -> None:
+        """It looks for conflicts after it has answered, and refuses to merge until it has."""
+        for _ in range(20):
+            try:
+                return super().merge(number)
+            except Refused as error:
+                if "try again later" not in str(error):
+                    raise
+            time.sleep(0.5)
+        return super().merge(number)
+
 
 def pull_of(found: dict[str, Any]) -> PullRequest:
     head, base = found["head"], found["base"]
@@ -183,21 +195,12 @@ def words(reply: httpx2.Response) -> str:
 def connect() -> Forge | None:
     """The forge that the environment names, as a workflow's does; None when it names no repository.
 
-    SLUICE_FORGE is the address of its interface (default GITHUB_API_URL): one that ends in /api/v1 is a Gitea.
+    SLUICE_FORGE is the address of the repository in its interface, like https://host/api/v1/repos/me/llm for a Gitea;
+    by default what GitHub tells every job.
     """
-    repository = os.environ.get("GITHUB_REPOSITORY", "")
-    address = (os.environ.get("SLUICE_FORGE") or os.environ.get("GITHUB_API_URL") or "https://api.github.com").rstrip(
-        "/"
-    )
-    if not repository:
+    api, repository = os.environ.get("GITHUB_API_URL", "https://api.github.com"), os.environ.get("GITHUB_REPOSITORY")
+    address = os.environ.get("SLUICE_FORGE") or (f"{api.rstrip('/')}/repos/{repository}" if repository else "")
+    if not address:
         return None
-    kind = Gitea if address.endswith("/api/v1") else GitHub
-    return kind(f"{address}/repos/{repository}", os.environ.get("GITHUB_TOKEN", ""))
-
-
-def needed() -> Forge:
-    """The forge; raises Refused when the environment names none."""
-    found = connect()
-    if found is None:
-        raise Refused("no forge: set GITHUB_REPOSITORY=owner/name and GITHUB_TOKEN, and SLUICE_FORGE for a Gitea")
-    return found
+    kind = Gitea if "/api/v1/repos/" in address else GitHub
+    return kind(address, os.environ.get("GITHUB_TOKEN", ""))

@@ -307,7 +307,7 @@ def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helm:
 @pytest.fixture
 def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     monkeypatch.setenv("GITHUB_ACTOR", "ada")
-    for name in ("GITHUB_REPOSITORY", "GITHUB_RUN_ID"):
+    for name in ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_TOKEN", "SLUICE_FORGE"):
         monkeypatch.delenv(name, raising=False)
     return Team(tmp_path)
 
