@@ -27,6 +27,9 @@ $(FOLDERS): environment
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
 
+gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
+	@lab/install lab && $(PYTHON) -m lab.gitops
+
 ##@ lab
 demo: ## A good release promoted and a bad one stopped, on a real cluster with a real vLLM
 	@lab/install lab && $(PYTHON) -m lab.demo
