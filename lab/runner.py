@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import time
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ from typing import Any
 from lab import paths
 
 SECONDS = 900
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,4 @@ class Runner:
             timeout=SECONDS,
             env=os.environ | {"GITHUB_TOKEN": self.token},  # act reads a secret without a value from here
         )
-        return Ran(workflow, done.returncode, done.stdout, round(time.monotonic() - began, 1))
+        return Ran(workflow, done.returncode, COLOUR.sub("", done.stdout), round(time.monotonic() - began, 1))

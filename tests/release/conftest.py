@@ -58,7 +58,7 @@ class Scripted:
                 if self.command != "HEAD":
                     self.wfile.write(data)
 
-            do_GET = do_HEAD = do_PATCH = answer  # noqa: N815  # names that http.server wants
+            do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = answer  # noqa: N815  # names that http.server wants
 
             def log_message(self, *words: object) -> None:
                 return None
