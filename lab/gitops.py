@@ -42,7 +42,7 @@ def main() -> int:
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(WORK, ignore_errors=True)
     try:
-        tools.ensure(say, ["act", "gitea", "helm"])
+        tools.ensure(say, ["act", "cosign", "gitea", "helm"])
         with Forge(WORK / "forge") as forge:
             office = Office(forge, WORK / "office")
             office.protected("ci")

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.office import Office
 from lab.runner import Ran
+from lab.seal import signed
 from release import audit
 from release.write import path_of
 
@@ -211,4 +212,5 @@ SCENES: tuple[Scene, ...] = (
     rolled_back,
     forge_down,
     bad_file,
+    signed,
 )
