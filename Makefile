@@ -16,6 +16,7 @@ help: ## List the targets
 check: environment ## Lint, types, schemas and generated files, in under a minute
 	ruff check . && ruff format --check . && mypy
 	$(PYTHON) -m rollouts.generate --check
+	$(PYTHON) -m lab.linters
 
 test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
