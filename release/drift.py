@@ -57,7 +57,7 @@ def same(wanted: Any, live: Any) -> bool:
     """Equal, or empty on one side and absent on the other, or one quantity written twice (1000m is 1)."""
     if wanted in (None, {}, [], "") and live in (None, {}, [], ""):
         return True
-    return wanted == live or quantity(wanted) == quantity(live)
+    return bool(wanted == live or quantity(wanted) == quantity(live))
 
 
 def quantity(value: Any) -> Any:

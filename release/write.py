@@ -56,7 +56,8 @@ def way_of(history: History, environment: str) -> Way:
 def document(release: dict[str, Any]) -> str:
     """release.yaml's text, the same for the same release."""
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output, yaml.width = False, False, 4096
+    yaml.default_flow_style, yaml.width = False, 4096
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as if it could only be unset
     yaml.dump({"release": release}, text)
     return HEAD + text.getvalue()
 

@@ -39,5 +39,21 @@ def test_each_linter_sees_a_planted_fault(copied: Path, name: str) -> None:
     assert Path(file).name in done.stdout + done.stderr
 
 
+SERVICE = "apiVersion: v1\nkind: Service\nmetadata: {name: x}\nspec: {ports: [{port: 80}]}\n"
+ROLLOUT = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: x}\nspec: {replicas: 1}\n"
+
+
+@pytest.mark.skipif(not (paths.BIN / "kubeconform").exists(), reason="make check builds kubeconform")
+@pytest.mark.parametrize(
+    ("good", "wrong"),
+    [(SERVICE, ("ports", "prots")), (SERVICE, ("80", "eighty")), (ROLLOUT, ("replicas: 1", "replicas: one"))],
+)
+def test_kubeconform_sees_a_wrong_key_and_a_wrong_type(good: str, wrong: tuple[str, str]) -> None:
+    assert linters.judged(good) == ""
+    assert "failed validation" in linters.judged(good.replace(*wrong)) or "is invalid" in linters.judged(
+        good.replace(*wrong)
+    )
+
+
 def test_scripts_are_found_by_their_first_line() -> None:
     assert {"lab/install", ".ci/run", "lab/bases/engine.sh"} <= set(linters.scripts(paths.ROOT))
