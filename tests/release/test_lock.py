@@ -1,7 +1,7 @@
 import pytest
 
-from release.errors import Locked
-from release.lock import STALE, lock, ref_of
+from release.errors import Locked, Refused
+from release.lock import STALE, held, latest, lock, ref_of
 from tests.release.team import Team
 
 
@@ -37,3 +37,24 @@ def test_a_lock_of_somebody_who_was_killed_ends(team: Team) -> None:
         pass
     with lock(team.clone("later"), "prod", "v2.0.0", patience=0, clock=lambda: 1001.0 + STALE):
         pass
+
+
+def test_a_deployment_that_git_has_moved_on_from_is_refused(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    with held(True, "staging", "v1.1.0"):
+        assert ref_of("staging") in team.history.git("ls-remote", "origin")
+    with pytest.raises(Refused, match=r"main says v1\.1\.0 by now"), held(True, "staging", "v1.0.0"):
+        raise AssertionError("deployed")
+    assert ref_of("staging") not in team.history.git("ls-remote", "origin")
+    with held(False, "staging", "v1.0.0"):
+        pass
+
+
+def test_what_was_written_meanwhile_is_what_is_deployed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.releases("staging", "v1.0.0")
+    folder = team.history.root / "environments/staging"
+    assert not (folder / "release.yaml").exists()
+    latest(folder)
+    assert "v1.0.0" in (folder / "release.yaml").read_text()
