@@ -17,7 +17,7 @@ from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
 from release.cli import Gates, Json, Name, Namespace, deploy, target, told
-from release.errors import Drifted, Refused
+from release.errors import Drifted, Refused, ReleaseError
 from release.history import History
 from release.write import Written, digest, document, way_of, write
 
@@ -128,10 +128,26 @@ def verdict(
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
-        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
+        found = evidence(root / "environments" / env)
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, evidence=found, link=link)
         written = verdicts.settle(History(root), forge.connect(), entry)
         if written is not None:
             told_where(written, "git was right already")
+
+
+def evidence(folder: Path) -> list[str]:
+    """Why the cluster decided so, in sentences; a verdict is kept without them where the cluster does not answer."""
+    from release.deploy import gates_at
+    from release.explain import explain, gathered
+
+    if not folder.is_dir() or not environment.named(folder):
+        return []
+    try:
+        open_way(folder)
+        at = target(str(folder), "", "llm", "")
+        return explain(gathered(at.cluster, at.prometheus, gates_at(environment.ROOT / "rollouts" / "gates.yaml")))
+    except ReleaseError as error:
+        return [f"no figures: {error}"]
 
 
 @app.command()
