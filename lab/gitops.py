@@ -5,6 +5,7 @@ No cluster is needed: the environments name none, so that a deployment ends wher
 
 import json
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -41,6 +42,7 @@ def main() -> int:
     report: dict[str, Any] = {"commit": commit(), "scenarios": []}
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(WORK, ignore_errors=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that forge and registry end with it
     try:
         tools.ensure(say, ["act", "cosign", "gitea", "helm"])
         with Forge(WORK / "forge") as forge:
