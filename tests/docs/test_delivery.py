@@ -45,7 +45,7 @@ def test_owners_and_bots_name_what_is_there() -> None:
 
 
 def test_pull_mode_reads_the_same_files_and_leaves_alone_what_moves() -> None:
-    found = YAML(typ="safe").load((ROOT / "environments/argocd.yaml").read_text())["spec"]["template"]["spec"]
+    found = YAML(typ="safe").load((ROOT / "release/argocd.yaml").read_text())["spec"]["template"]["spec"]
     folder = ROOT / found["source"]["path"]
     for name in found["source"]["helm"]["valueFiles"][:1]:
         assert (folder / name.replace("{{.path.basename}}", "staging")).resolve().is_file()
