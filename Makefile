@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: next version candidate login sign record deploy promote verdict rollback drift gitops help check test e2e $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
+.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -22,14 +22,14 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
+gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
+	@lab/install lab && $(PYTHON) -m lab.gitops
+
 $(FOLDERS): environment
 	$(PYTHON) -m pytest tests/$@
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
-
-gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
-	@lab/install lab && $(PYTHON) -m lab.gitops
 
 ##@ lab
 demo: ## A good release promoted and a bad one stopped, on a real cluster with a real vLLM
@@ -54,6 +54,8 @@ bases: ## Build the images that a site would pull: Python and vLLM for the CPU, 
 ##@ ship
 image: environment ## Build this commit's images, push them and print their digests: REGISTRY=host/path VERSION=v1.2.0
 	sluice image --registry "$(or $(REGISTRY),$(error say where to push: make image REGISTRY=host/path VERSION=v1.2.0))" --version "$(or $(VERSION),$(error say which version: make image REGISTRY=host/path VERSION=v1.2.0))"
+
+.PHONY: next version candidate login sign record deploy promote verdict rollback drift gitops
 
 next: environment ## The version that this commit would get, by its conventional commits
 	sluice version
