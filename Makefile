@@ -16,12 +16,17 @@ help: ## List the targets
 check: environment ## Lint, types, schemas and generated files, in under a minute
 	ruff check . && ruff format --check . && mypy
 	$(PYTHON) -m rollouts.generate --check
+	$(PYTHON) -m lab.linters
 
 test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
 $(filter-out model quality,$(FOLDERS)): environment
+gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
+	@lab/install lab && $(PYTHON) -m lab.gitops
+
+$(FOLDERS): environment
 	$(PYTHON) -m pytest tests/$@
 
 model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
@@ -60,6 +65,42 @@ bases: ## Build the images that a site would pull: Python and vLLM for the CPU, 
 ##@ ship
 image: environment ## Build this commit's images, push them and print their digests: REGISTRY=host/path VERSION=v1.2.0
 	sluice image --registry "$(or $(REGISTRY),$(error say where to push: make image REGISTRY=host/path VERSION=v1.2.0))" --version "$(or $(VERSION),$(error say which version: make image REGISTRY=host/path VERSION=v1.2.0))"
+
+.PHONY: next version candidate login sign record deploy promote verdict rollback drift gitops
+
+next: environment ## The version that this commit would get, by its conventional commits
+	sluice version
+
+version: environment ## Give this commit its version: an annotated tag with its changelog
+	sluice version --tag
+
+candidate: environment ## Build and push this commit's images under its own name: REGISTRY=host/path VERSION=v1.2.0
+	sluice image --registry "$$REGISTRY" --version "$$VERSION" --tag "candidate-$$(git rev-parse --short HEAD)" --engine-base "$$ENGINE_BASE" --python-base "$$PYTHON_BASE"
+
+login: ## Log in to the registry with the workflow's token: REGISTRY=host/path
+	@echo "$$GITHUB_TOKEN" | docker login "$${REGISTRY%%/*}" --username "$$GITHUB_ACTOR" --password-stdin
+
+sign: environment ## Sign what was tested, attach SBOM and provenance, tag it: VERSION=v1.2.0 GATEWAY=… ENGINE=…
+	@$(PYTHON) -m lab tools cosign
+	sluice sign --version "$$VERSION" "$$GATEWAY" "$$ENGINE"
+
+record: environment ## Write a release into an environment: ENVIRONMENT=staging VERSION=v1.2.0 GATEWAY=… ENGINE=…
+	sluice record "$$ENVIRONMENT" --version "$$VERSION" --gateway "$$GATEWAY" --engine "$$ENGINE"
+
+deploy: environment ## Hand an environment's release over and leave: ENVIRONMENT=staging
+	sluice deploy "$${ENVIRONMENT:-staging}" --locked --if-named --no-watch
+
+promote: environment ## Open the pull request from one environment to the next: SOURCE=staging TARGET=prod
+	sluice promote "$${SOURCE:-staging}" "$${TARGET:-prod}"
+
+verdict: environment ## Keep a verdict; an abort is reverted in git: ENVIRONMENT=… VERSION=… VERDICT=promoted|aborted
+	sluice verdict "$$ENVIRONMENT" "$$VERSION" "$$VERDICT" --reason "$$REASON" --link "$$LINK"
+
+rollback: environment ## Take an environment back to a version: VERSION=v1.2.0 ENVIRONMENT=prod
+	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}" --deploy
+
+drift: environment ## Compare a cluster with git: ENVIRONMENT=prod
+	sluice drift "$${ENVIRONMENT:-staging}" --if-named
 
 gates: environment ## Write the AnalysisTemplates, rules and alerts that rollouts/gates.yaml asks for
 	$(PYTHON) -m rollouts.generate

@@ -19,6 +19,10 @@ HELM = "helm.sh/helm/v3"
 ARGO = "github.com/argoproj/argo-rollouts"
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
+# Not the cluster's: built when a target asks for them by name.
+BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform"}
+TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
+WITH_C = {"gitea"}  # its SQLite is a C library
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def ensure(say: Say, names: list[str] | None = None) -> None:
         Refused: no Go, or too little disk; nothing was built.
         NotReady: a build failed; names its log.
     """
-    wanted = [tool for tool in pinned() if not names or tool.name in names]
+    wanted = [tool for tool in pinned() if (tool.name in names if names else tool.folder not in BY_NAME)]
     missing = [tool for tool in wanted if not tool.built]
     if missing:
         ready_to_build()
@@ -113,7 +117,7 @@ def compile_(tool: Tool) -> None:
             [*command, "-o", f"{paths.BIN}/", tool.package],
             stdout=output,
             stderr=output,
-            env={**os.environ, "CGO_ENABLED": "0"},
+            env={**os.environ, "CGO_ENABLED": "1" if tool.folder in WITH_C else "0"},
             check=False,
         )
     if done.returncode:
@@ -124,13 +128,13 @@ def compile_(tool: Tool) -> None:
 
 
 def flags(tool: Tool) -> list[str]:
-    """Kubernetes and Helm want to be told their version; Prometheus needs one way of discovery of its thirty."""
+    """Kubernetes and Helm want to be told their version; some are built with less, or more, than their default."""
     linked = "-s -w"
     if tool.package.startswith(KUBERNETES):
         linked += f" -X k8s.io/component-base/version.gitVersion={modules.version(tool.folder, KUBERNETES)}"
     if tool.package.startswith(HELM):
         linked += f" -X {HELM}/internal/version.version={modules.version(tool.folder, HELM)}"
-    tags = ["-tags", "remove_all_sd,enable_kubernetes_sd"] if tool.folder == "prometheus" else []
+    tags = ["-tags", TAGS[tool.folder]] if tool.folder in TAGS else []
     return [*tags, "-ldflags", linked]
 
 

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from release import environment
+from release.access import open_way
 from release.cluster import Cluster, connect
 from release.errors import ReleaseError
 from release.prometheus import Prometheus
@@ -27,7 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Ship a release of an LLM, watch it, stop it, and say why it ended as it did. "
     "Exit codes: 0 promoted or done, 1 unexpected, 2 wrong option, 3 aborted, 4 timed out, "
-    "5 refused before any change, 6 cluster unreachable, 7 not installed, 8 upgrade failed, 9 image not built.",
+    "5 refused before any change, 6 cluster unreachable, 7 not installed, 8 upgrade failed, 9 image not built, "
+    "10 forge or git remote away, 11 locked, 12 unknown version, 13 not verified, 14 unsigned, "
+    "15 unconventional commit, 16 drifted.",
 )
 
 Env = Annotated[str, typer.Argument(metavar="DIR_OR_ENV", help="environments/<name>, or any folder of that kind")]
@@ -92,6 +95,8 @@ def deploy(
     supersede: Annotated[bool, typer.Option("--supersede", help="abort the release in progress first")] = False,
     timeout: Timeout = None,
     no_watch: Annotated[bool, typer.Option("--no-watch", help="hand over and leave; the cluster decides")] = False,
+    locked: Annotated[bool, typer.Option("--locked", help="one at a time, by a lock in the git remote")] = False,
+    if_named: Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")] = False,
     as_json: Json = False,
     namespace: Namespace = "",
     name: Name = "llm",
@@ -102,13 +107,23 @@ def deploy(
     """Check a release, show what it changes, hand it to the cluster and watch it to its verdict."""
     from release.deploy import Deploy
     from release.helm import Helm
+    from release.lock import held, latest
 
     with told(as_json):
-        wanted = environment.load(environment.folder_of(env))
+        folder = environment.folder_of(env)
+        if if_named and not environment.named(folder):
+            typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to deploy")
+            return
+        if locked:
+            latest(folder)
+            open_way(folder)
+        wanted = environment.load(folder)
         at = target(env, namespace, name, prometheus)
         say = (lambda line: typer.echo(line, err=True)) if as_json else typer.echo
         helm = Helm(chart, name, at.cluster.namespace)
-        if not Deploy(wanted, at.cluster, helm, gates, say).hand_over(supersede):
+        with held(locked, at.cluster.namespace, wanted.release.version):
+            begun = Deploy(wanted, at.cluster, helm, gates, say).hand_over(supersede)
+        if not begun:
             text = f"{wanted.release.version} already runs in {at.cluster.namespace}; nothing to do"
             tell(Event("verdict", text, {"verdict": "promoted", "unchanged": True}), as_json)
             return
@@ -211,6 +226,7 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
+    app.add_typer(importlib.import_module("release.flow").app)
     app()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx2
 
-from release import registry
+from release import registry, signature
 from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
@@ -34,9 +34,18 @@ class Deploy:
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
-        self.say("checked: gates, values, images")
+        self.say(f"checked: gates, values, images, {self.signatures()}")
         self.cluster.find()  # says in one line when the cluster is away; Helm's own words for it are long
         return new, run(self.helm.deployed())
+
+    def signatures(self) -> str:
+        """Check that whom `delivery.signedBy` names has signed both images; say so when it names nobody."""
+        trust = signature.Trust.of(self.environment.values.get("delivery") or {})
+        if trust is None:
+            return "not signatures (delivery.signedBy names nobody)"
+        for image in (self.environment.release.images.gateway, self.environment.release.images.engine):
+            signature.require(image, trust)
+        return "signatures"
 
     def hand_over(self, replace: bool) -> bool:
         """Upgrade and return True, or False when this very release already runs; raises Refused before any change."""

@@ -78,6 +78,12 @@ def prometheus_of(values: dict[str, Any]) -> str:
     return str(rollouts.get("prometheus") or "") if isinstance(rollouts, dict) else ""
 
 
+def named(folder: Path) -> bool:
+    """Whether this environment has a cluster and a release: a fresh fork's have neither, and it deploys nothing."""
+    delivery = mapping(folder / "values.yaml").get("delivery")
+    return isinstance(delivery, dict) and bool(delivery.get("cluster")) and (folder / "release.yaml").is_file()
+
+
 def load(folder: Path) -> Environment:
     """Read and check both files; raises Refused naming the file, the key and the fix."""
     values = mapping(folder / "values.yaml")
@@ -85,27 +91,37 @@ def load(folder: Path) -> Environment:
         raise Refused(f"{folder / 'values.yaml'}: `release` belongs to release.yaml; move it there")
     path = folder / "release.yaml"
     document = mapping(path)
+    return Environment(folder, checked(document, str(path)), values, document)
+
+
+def checked(document: dict[str, Any], source: str) -> Release:
+    """The release that a document of one key holds; raises Refused naming the source, the key and the fix."""
     if set(document) != {"release"}:
-        raise Refused(f"{path}: wants the one top-level key `release`, has {sorted(document) or 'none'}")
+        raise Refused(f"{source}: wants the one top-level key `release`, has {sorted(document) or 'none'}")
     try:
-        release = Release.model_validate(document["release"])
+        return Release.model_validate(document["release"])
     except ValidationError as error:
-        raise Refused(f"{path}: {first_line(error, 'release')}") from error
-    return Environment(folder, release, values, document)
+        raise Refused(f"{source}: {first_line(error, 'release')}") from error
 
 
 def mapping(path: Path) -> dict[str, Any]:
     """The YAML mapping in a file; raises Refused when it is missing or is something else."""
     try:
-        found = YAML(typ="safe", pure=True).load(path.read_text())
+        return parsed(path.read_text(), str(path))
     except OSError as error:
         raise Refused(f"{path}: cannot be read ({error.strerror}); every environment needs it") from error
+
+
+def parsed(text: str, source: str) -> dict[str, Any]:
+    """The YAML mapping in a text; raises Refused, naming where it comes from, when it is something else."""
+    try:
+        found = YAML(typ="safe", pure=True).load(text)
     except YAMLError as error:
-        raise Refused(f"{path}: is not YAML: {' '.join(str(error).split())[:200]}") from error
+        raise Refused(f"{source}: is not YAML: {' '.join(str(error).split())[:200]}") from error
     if found is None:
         return {}
     if not isinstance(found, dict):
-        raise Refused(f"{path}: must be a mapping of keys to values")
+        raise Refused(f"{source}: must be a mapping of keys to values")
     return found
 
 

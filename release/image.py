@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from release import context
+from release import context, outputs
 from release.build import Image, Order, Say, connect, make
 from release.errors import Refused
 
@@ -62,6 +62,7 @@ def image(
         for order in orders(one, target):
             with progress(as_json) as say:
                 done = make(client, order, say)
+            outputs.tell(**{order.target: done.reference})
             typer.echo(json.dumps(asdict(done)) if as_json else line(done))
 
 

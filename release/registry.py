@@ -55,7 +55,29 @@ def require(image: str, client: httpx2.Client) -> None:
         raise Refused(f"{image}: registry {host} answers {reply.status_code}; log in with `docker login {host}`")
 
 
-def authorization(reply: httpx2.Response, host: str, client: httpx2.Client) -> dict[str, str]:
+def tag(image: str, name: str, client: httpx2.Client) -> None:
+    """Give a digest that is in the registry a name, and change nothing when it has it already.
+
+    Raises:
+        Refused: the registry does not take it.
+    """
+    host, repository, digest = address_of(image)
+    base = f"{scheme_of(host)}://{host}/v2/{repository}/manifests"
+    login: dict[str, str] = {}
+    try:
+        found = client.get(f"{base}/{digest}", headers={"Accept": MANIFESTS})
+        if found.status_code == 401:
+            login = authorization(found, host, client, "pull,push")
+            found = client.get(f"{base}/{digest}", headers={"Accept": MANIFESTS} | login)
+        kind = {"Content-Type": found.headers.get("content-type", "")}
+        reply = client.put(f"{base}/{name}", content=found.content, headers=kind | login) if found.is_success else found
+    except httpx2.HTTPError as error:
+        raise Refused(f"{image}: registry {host} does not answer ({type(error).__name__}); run this again") from error
+    if not reply.is_success:
+        raise Refused(f"{image}: registry {host} answers {reply.status_code} to the tag {name}; may it be written?")
+
+
+def authorization(reply: httpx2.Response, host: str, client: httpx2.Client, may: str = "pull") -> dict[str, str]:
     """What the registry's challenge asks for: a token, or the name and password that `docker login` kept."""
     kept = login_of(host)
     basic = {"Authorization": f"Basic {kept}"} if kept else {}
@@ -63,6 +85,8 @@ def authorization(reply: httpx2.Response, host: str, client: httpx2.Client) -> d
     if "realm" not in challenge or not reply.headers["www-authenticate"].lower().startswith("bearer"):
         return basic
     params = {key: challenge[key] for key in ("service", "scope") if key in challenge}
+    if "scope" in params and may != "pull":
+        params["scope"] = f"{params['scope'].rsplit(':', 1)[0]}:{may}"
     answer = client.get(challenge["realm"], params=params, headers=basic)
     if answer.status_code >= 400:
         return basic

@@ -35,10 +35,11 @@ def rollout(**status: object) -> dict:
 def message(helm, tmp_path):
     """The message of one template, for a Rollout and its analysis runs as the controller hands them over."""
 
-    def of(template: str, shown: dict, runs: list | None = None) -> str:
+    def of(template: str, shown: dict, runs: list | None = None, part: str = "") -> str:
         (tmp_path / "templates").mkdir(exist_ok=True)
         (tmp_path / "Chart.yaml").write_text("apiVersion: v2\nname: x\nversion: 0.0.1\n")
-        text = LOADED[f"template.{template}"]["message"]
+        found = LOADED[f"template.{template}"]
+        text = found["webhook"][part]["body"] if part else found["message"]
         (tmp_path / "templates/_said.tpl").write_text(
             f'{{{{ define "said" }}}}{{{{ with .Values }}}}{text}{{{{ end }}}}{{{{ end }}}}'
         )
@@ -108,3 +109,15 @@ def test_token_and_address_come_from_the_secret():
     assert re.fullmatch(r"\$[a-z-]+", LOADED["service.slack"]["token"])
     assert re.fullmatch(r"\$[a-z-]+", LOADED["service.slack"]["apiURL"])
     assert CONFIG["metadata"]["name"] == "argo-rollouts-notification-configmap"
+
+
+@pytest.mark.parametrize(
+    ("template", "runs", "inputs"),
+    [
+        ("release-promoted", [], {"verdict": "promoted", "reason": ""}),
+        ("release-aborted", [FAILED], {"verdict": "aborted", "reason": FAILED["status"]["message"]}),
+    ],
+)
+def test_a_verdict_starts_the_workflow_that_keeps_it(message, template, runs, inputs):
+    said = json.loads(message(template, rollout(), runs, part="forge"))
+    assert said == {"ref": "main", "inputs": {"environment": "demo", "version": "v1.3.0"} | inputs}

@@ -15,6 +15,7 @@ import pytest
 
 from release.cluster import Cluster, State, connect
 from release.prometheus import Prometheus
+from tests.release.team import Board, Team
 
 NAMESPACE = "demo"
 ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/llm-engine"
@@ -58,7 +59,7 @@ class Scripted:
                 if self.command != "HEAD":
                     self.wfile.write(data)
 
-            do_GET = do_HEAD = do_PATCH = answer  # noqa: N815  # names that http.server wants
+            do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = answer  # noqa: N815  # names that http.server wants
 
             def log_message(self, *words: object) -> None:
                 return None
@@ -308,3 +309,16 @@ def helm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Helm:
     made = Helm(tmp_path / "helm-bin")
     monkeypatch.setenv("PATH", str(made.at), prepend=os.pathsep)
     return made
+
+
+@pytest.fixture
+def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
+    monkeypatch.setenv("GITHUB_ACTOR", "ada")
+    for name in ("GITHUB_REPOSITORY", "GITHUB_RUN_ID", "GITHUB_TOKEN", "SLUICE_FORGE"):
+        monkeypatch.delenv(name, raising=False)
+    return Team(tmp_path)
+
+
+@pytest.fixture
+def board() -> Board:
+    return Board()

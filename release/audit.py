@@ -1,0 +1,82 @@
+"""The audit log: who released what, when, on which evidence, with which verdict; lines on a branch of its own."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from release.abort import author
+from release.history import Files, History
+
+BRANCH = "sluice-audit"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line: `what` is recorded, deployed, verdict, reverted, promotion or rollback."""
+
+    environment: str
+    version: str
+    what: str
+    verdict: str = ""
+    reason: str = ""
+    release: str = ""  # sha256 of the release.yaml it is about
+    evidence: list[str] = field(default_factory=list)
+    link: str = ""
+    who: str = field(default_factory=author)
+    when: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    run: str = field(default_factory=lambda: os.environ.get("GITHUB_RUN_ID", ""))
+
+
+def path_of(environment: str) -> str:
+    return f"{environment}.jsonl"
+
+
+def write(history: History, entry: Entry) -> None:
+    """Add a line at the end; another writer in between loses nothing. The same verdict is written once."""
+    path, line = path_of(entry.environment), json.dumps(asdict(entry), ensure_ascii=False)
+
+    def added(tip: str) -> tuple[Files, str]:
+        old = history.text(tip, path) or ""
+        if entry.what == "verdict" and told_already(parsed(old), entry):
+            return {}, ""
+        return {path: f"{old}{line}\n"}, f"{entry.environment}: {entry.version} {entry.verdict or entry.what}"
+
+    history.amend(BRANCH, added)
+
+
+def told_already(lines: list[Entry], entry: Entry) -> bool:
+    """Whether the last verdict is this very one: Argo's notifications come at least once."""
+    last = [one for one in lines if one.what == "verdict"][-1:]
+    return [(one.version, one.verdict, one.release) for one in last] == [(entry.version, entry.verdict, entry.release)]
+
+
+def parsed(text: str) -> list[Entry]:
+    return [Entry(**json.loads(line)) for line in text.splitlines() if line]
+
+
+def read(history: History, environment: str = "", version: str = "") -> list[Entry]:
+    """The lines, oldest first, of one environment or all, of one version or all."""
+    tip = history.remote_tip(f"refs/heads/{BRANCH}")
+    if not tip:
+        return []
+    names = [path_of(environment)] if environment else history.git("ls-tree", "--name-only", tip).split()
+    found = [one for name in names for one in parsed(history.text(tip, name) or "")]
+    return sorted((one for one in found if version in ("", one.version)), key=lambda one: one.when)
+
+
+def promoted(history: History, environment: str) -> dict[str, Entry]:
+    """The last good verdict of each release.yaml (by its sha256) that was promoted there and not stopped since."""
+    good: dict[str, Entry] = {}
+    for one in read(history, environment):
+        if one.what == "verdict" and one.verdict == "promoted":
+            good[one.release] = one
+        elif one.what == "verdict":
+            good.pop(one.release, None)
+    return good
+
+
+def shown(entry: Entry) -> str:
+    told: list[Any] = [entry.when, entry.environment, entry.version, entry.verdict or entry.what, f"by {entry.who}"]
+    return "  ".join([*told, *([entry.reason] if entry.reason else [])])

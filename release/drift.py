@@ -1,0 +1,94 @@
+"""Drift: what the cluster holds against what git says, field by field; fields that git leaves open may be anything."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from lightkube import ApiError, Client
+from lightkube.generic_resource import create_namespaced_resource
+
+from release.cluster import answers, plain
+
+Manifest = dict[str, Any]
+# Written by controllers all the time: the HPA's and Argo's own fields, and selectors that Argo moves between arms.
+MOVING: dict[str, tuple[str, ...]] = {
+    "Service": ("spec.selector.rollouts-pod-template-hash",),
+    "TraefikService": ("spec.weighted",),
+}
+HIDDEN = ("Secret",)
+
+
+def drifted(wanted: list[Manifest], live: dict[str, Manifest | None]) -> list[str]:
+    """One sentence per field that differs; `live` is by Kind/name, None for what is gone."""
+    found: list[str] = []
+    for manifest in wanted:
+        name = f"{manifest['kind']}/{manifest['metadata']['name']}"
+        there = live.get(name)
+        if there is None:
+            found.append(f"{name}: gone from the cluster")
+            continue
+        moving = MOVING.get(manifest["kind"], ())
+        found += [f"{name} {line}" for path, line in compared(manifest, there) if not path.startswith(moving)]
+    return found
+
+
+def compared(wanted: Manifest, live: Manifest) -> Iterator[tuple[str, str]]:
+    """Path and sentence of each difference below spec, data, labels and annotations."""
+    hidden = wanted["kind"] in HIDDEN
+    for part in ("spec", "data", "rules", "roleRef", "subjects"):
+        if part in wanted:
+            yield from fields(part, wanted[part], live.get(part), hidden)
+    for part in ("labels", "annotations"):
+        asked, has = wanted["metadata"].get(part) or {}, live["metadata"].get(part) or {}
+        yield from fields(f"metadata.{part}", asked, has, hidden)
+
+
+def fields(path: str, wanted: Any, live: Any, hidden: bool) -> Iterator[tuple[str, str]]:
+    if isinstance(wanted, dict) and isinstance(live, dict):
+        for key, value in wanted.items():
+            yield from fields(f"{path}.{key}", value, live.get(key), hidden)
+    elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
+        for index, (one, other) in enumerate(zip(wanted, live, strict=True)):
+            yield from fields(f"{path}[{index}]", one, other, hidden)
+    elif not same(wanted, live):
+        yield path, f"{path}: differs" if hidden else f"{path}: git {wanted!r}, cluster {live!r}"
+
+
+def same(wanted: Any, live: Any) -> bool:
+    """Equal, or empty on one side and absent on the other, or one quantity written twice (1000m is 1)."""
+    if wanted in (None, {}, [], "") and live in (None, {}, [], ""):
+        return True
+    return bool(wanted == live or quantity(wanted) == quantity(live))
+
+
+def quantity(value: Any) -> Any:
+    """A Kubernetes quantity as a number, anything else as its text."""
+    text, units = str(value), {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
+    for unit in sorted(units, key=len, reverse=True):
+        number = text.removesuffix(unit)
+        if number != text and number.replace(".", "", 1).isdigit():
+            return float(number) * units[unit]
+    return float(text) if text.replace(".", "", 1).isdigit() else text
+
+
+def live(client: Client, wanted: list[Manifest], namespace: str) -> dict[str, Manifest | None]:
+    """Each wanted object as the cluster has it."""
+    return {f"{one['kind']}/{one['metadata']['name']}": fetched(client, one, namespace) for one in wanted}
+
+
+def fetched(client: Client, manifest: Manifest, namespace: str) -> Manifest | None:
+    group, _, version = manifest["apiVersion"].rpartition("/")
+    kind = manifest["kind"]
+    resource = create_namespaced_resource(group, version, kind, plural(kind))
+    with answers():
+        try:
+            return plain(client.get(resource, manifest["metadata"]["name"], namespace=namespace))
+        except ApiError as error:
+            if error.status.code != 404:
+                raise
+    return None
+
+
+def plural(kind: str) -> str:
+    """A kind's plural, as the API server names it in addresses."""
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"

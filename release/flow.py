@@ -1,0 +1,218 @@
+"""The commands of the way from commit to production; each can be run again and then goes on where it stopped."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import httpx2
+import typer
+
+from model import pin
+from release import audit, environment, forge, outputs, registry, signature, version
+from release import promote as promotion
+from release import rollback as rollbacks
+from release import verdict as verdicts
+from release.access import open_way
+from release.audit import Entry
+from release.cli import Gates, Json, Name, Namespace, deploy, target, told
+from release.errors import Drifted, Refused, ReleaseError
+from release.history import History
+from release.write import Written, digest, document, way_of, write
+
+app = typer.Typer()
+
+Root = Annotated[Path, typer.Option("--repository", help="the clone to work in")]
+Where = Annotated[str, typer.Argument(metavar="ENV", help="environments/<name>")]
+Image = Annotated[str, typer.Option(help="repository@sha256:…")]
+
+
+def told_where(written: Written, otherwise: str) -> None:
+    typer.echo(written.link or written.commit[:12] if written.changed else otherwise)
+
+
+@app.command(name="version")
+def version_(
+    commit: Annotated[str, typer.Argument(help="a commit of the released branch")] = "HEAD",
+    tag: Annotated[bool, typer.Option("--tag", help="make and push the annotated tag")] = False,
+    as_json: Json = False,
+    root: Root = Path(),
+) -> None:
+    """Print the commit's version; with --tag give it one, by its conventional commits."""
+    with told(as_json):
+        history = History(root)
+        found = version.tagged(history, commit) if tag else version.following(history, commit)
+        if tag and found.new and (there := forge.connect()) is not None:
+            there.publish(found.name, found.changelog)
+        outputs.tell(version=found.name, new=found.new)
+        typer.echo(json.dumps(asdict(found)) if as_json else found.name or "no version yet")
+
+
+@app.command()
+def changelog(root: Root = Path()) -> None:
+    """Print what each version brought, newest first, as the annotated tags keep it."""
+    with told():
+        history = History(root)
+        for name in version.tags(history, "HEAD"):
+            typer.echo(f"{name}\n{version.text_of(history, name)}\n")
+
+
+@app.command()
+def record(
+    env: Where,
+    name: Annotated[str, typer.Option("--version", help="like v1.2.0")],
+    gateway: Image,
+    engine: Image,
+    gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
+    root: Root = Path(),
+) -> None:
+    """Write a release of this commit's model and gates into an environment's release.yaml, and say where it is."""
+    with told():
+        history, model = History(root), pin.load(root / "model/model.yaml")
+        content = {
+            "version": name,
+            "images": {"gateway": gateway, "engine": engine},
+            "model": {"id": model.id, "revision": model.revision, "sha256": model.sha256},
+            "gates": f"sha256:{hashlib.sha256(gates.read_bytes()).hexdigest()}",
+        }
+        environment.checked({"release": content}, "release.yaml")
+        history.fetch()
+        text, way = document(content), way_of(history, env)
+        title, branch = f"chore({env}): release {name}", f"release/{env}/{name}"
+        written = write(history, forge.connect(), env, text, title, "", branch, way)
+        if written.changed:
+            audit.write(history, Entry(env, name, "recorded", release=digest(text), link=written.link))
+        told_where(written, f"{env} has {name} already")
+
+
+@app.command()
+def sign(
+    name: Annotated[str, typer.Option("--version", help="the tag that each image gets once it is signed")],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="repository@sha256:…")],
+    key: Annotated[
+        str, typer.Option(envvar="SLUICE_SIGNING_KEY", help="a key file; default: the workflow's identity")
+    ] = "",
+    root: Root = Path(),
+) -> None:
+    """Sign images by digest, attach SBOM and provenance, and only then give them the version as a tag."""
+    with told():
+        commit, parts = History(root).sha("HEAD"), signature.materials(root)
+        with httpx2.Client(timeout=60, follow_redirects=True) as client:
+            for image in images:
+                signature.sign(image, key)
+                signature.attest(image, "cyclonedx", parts, key)
+                signature.attest(image, "slsaprovenance1", signature.provenance(commit), key)
+                registry.tag(image, name, client)
+                typer.echo(f"{image} signed, and tagged {name}")
+
+
+@app.command()
+def promote(source: Where, to: Where, root: Root = Path()) -> None:
+    """Open a pull request that copies release.yaml from where it was promoted to the next environment."""
+    with told():
+        written = promotion.promote(History(root), forge.connect(), source, to)
+        told_where(written, f"{to} has the release of {source} already")
+
+
+@app.command()
+def verdict(
+    env: Where,
+    release: Annotated[str, typer.Argument(help="its version, like v1.2.0")],
+    outcome: Annotated[str, typer.Argument(metavar="promoted|aborted")],
+    reason: Annotated[str, typer.Option(help="what the gate said")] = "",
+    link: Annotated[str, typer.Option(help="the report's address")] = "",
+    root: Root = Path(),
+) -> None:
+    """Keep a verdict; after an abort take the release back in git, so that it says what the cluster runs."""
+    with told():
+        if outcome not in verdicts.MARKS:
+            raise Refused(f"{outcome}: a verdict is promoted or aborted")
+        found = evidence(root / "environments" / env)
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, evidence=found, link=link)
+        written = verdicts.settle(History(root), forge.connect(), entry)
+        if written is not None:
+            told_where(written, "git was right already")
+
+
+def evidence(folder: Path) -> list[str]:
+    """Why the cluster decided so, in sentences; a verdict is kept without them where the cluster does not answer."""
+    from release.deploy import gates_at
+    from release.explain import explain, gathered
+
+    if not folder.is_dir() or not environment.named(folder):
+        return []
+    try:
+        open_way(folder)
+        at = target(str(folder), "", "llm", "")
+        return explain(gathered(at.cluster, at.prometheus, gates_at(environment.ROOT / "rollouts" / "gates.yaml")))
+    except ReleaseError as error:
+        return [f"no figures: {error}"]
+
+
+@app.command()
+def rollback(
+    release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
+    env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
+    why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
+    hand_over: Annotated[bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")] = False,
+    namespace: Namespace = "",
+    name: Name = "llm",
+    gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
+    root: Root = Path(),
+) -> None:
+    """Write an environment's release.yaml as it was for a version, and with --deploy put it back into the cluster."""
+    with told():
+        if "/" in release:
+            env, release = rollbacks.named(release)
+        history = History(root)
+        today = hashlib.sha256(gates.read_bytes()).hexdigest()
+        found = rollbacks.find(history, env, release, today)
+        told_where(rollbacks.rollback(history, env, found, why), f"{env} has {release} already")
+        if hand_over and environment.named(environment.folder_of(env)):
+            deploy(env, supersede=True, no_watch=True, locked=True, namespace=namespace, name=name)
+            if found.before:
+                rollbacks.skip(target(env, namespace, name, "").cluster, release)
+
+
+@app.command(name="audit")
+def audit_(
+    env: Annotated[str, typer.Argument(metavar="[ENV]")] = "",
+    release: Annotated[str, typer.Option("--version", help="only this one")] = "",
+    as_json: Json = False,
+    root: Root = Path(),
+) -> None:
+    """Print who released what, when, on which evidence, with which verdict."""
+    with told(as_json):
+        for entry in audit.read(History(root), env, release):
+            typer.echo(json.dumps(asdict(entry), ensure_ascii=False) if as_json else audit.shown(entry))
+
+
+@app.command()
+def drift(
+    env: Where,
+    namespace: Namespace = "",
+    name: Name = "llm",
+    chart: Annotated[Path, typer.Option(help="the workload's chart")] = environment.ROOT / "charts" / "llm",
+    if_named: Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")] = False,
+) -> None:
+    """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
+    from release import drift as drifts
+    from release.helm import Helm, run
+
+    with told():
+        folder = environment.folder_of(env)
+        if if_named and not environment.named(folder):
+            typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to compare")
+            return
+        if if_named:
+            open_way(folder)
+        wanted = environment.load(folder)
+        at = target(env, namespace, name, "")
+        manifests = run(Helm(chart, name, at.cluster.namespace).rendered(wanted.values, wanted.document))
+        lines = drifts.drifted(manifests, drifts.live(at.cluster.client, manifests, at.cluster.namespace))
+        for line in lines:
+            typer.echo(line)
+        if lines:
+            raise Drifted(f"{at.cluster.namespace}: {len(lines)} fields are not as git says; deploy, or commit them")
+        typer.echo(f"{at.cluster.namespace} runs what git says")

@@ -1,0 +1,82 @@
+"""One deployment of an environment at a time: a ref of the shared repository that only one can make."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from release.abort import author
+from release.environment import ROOT
+from release.errors import Locked, Refused
+from release.history import History
+from release.write import release_at
+
+STALE = 900.0  # seconds; a hand-over takes one or two minutes, so whoever holds it longer was killed
+PAUSE = 1.0
+
+
+@dataclass(frozen=True)
+class Holder:
+    key: str  # what is deployed: the same deployment run again takes its own lock over
+    who: str
+    since: float
+
+
+def ref_of(environment: str) -> str:
+    return f"refs/sluice/lock/{environment}"
+
+
+def latest(folder: Path) -> None:
+    """Make an environment's folder of this checkout what the released branch says now."""
+    history = History(ROOT)
+    history.fetch()
+    if history.text(history.main, f"environments/{folder.name}/values.yaml") is not None:
+        history.git("checkout", "--quiet", history.main, "--", f"environments/{folder.name}")
+
+
+@contextmanager
+def held(wanted: bool, environment: str, version: str) -> Iterator[None]:
+    """The lock of this checkout's remote when it is wanted; raises Refused when git says another version by then."""
+    if not wanted:
+        yield
+        return
+    history = History(ROOT)
+    with lock(history, environment, version):
+        history.fetch()
+        found = release_at(history, history.main, environment)
+        if found is not None and found[1].version != version:
+            raise Refused(f"{environment}: {history.branch} says {found[1].version} by now; that one is to be deployed")
+        yield
+
+
+@contextmanager
+def lock(
+    history: History, environment: str, key: str, patience: float = 300.0, clock: Callable[[], float] = time.time
+) -> Iterator[None]:
+    """Hold the environment's lock; waits up to `patience` seconds for another holder, then raises Locked."""
+    mine = taken(history, environment, Holder(key, author(), clock()), patience, clock)
+    try:
+        yield
+    finally:
+        history.push("", ref_of(environment), mine)  # False: it was taken over as stale, and is another's now
+
+
+def taken(history: History, environment: str, mine: Holder, patience: float, clock: Callable[[], float]) -> str:
+    ref, until = ref_of(environment), clock() + patience
+    while True:
+        tip = history.remote_tip(ref)
+        holder = holder_of(history, tip)
+        if holder is None or holder.key == mine.key or clock() - holder.since > STALE:
+            made = history.commit("", {"holder.json": json.dumps(asdict(mine))}, f"lock {environment}")
+            if history.push(made, ref, tip):
+                return made
+        elif clock() >= until:
+            raise Locked(f"{environment}: {holder.who} is deploying {holder.key}; run the same command again later")
+        time.sleep(min(PAUSE, max(patience, 0.05)))
+
+
+def holder_of(history: History, tip: str) -> Holder | None:
+    text = history.text(tip, "holder.json")
+    return Holder(**json.loads(text)) if text else None

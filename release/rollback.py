@@ -1,0 +1,88 @@
+"""Rollback: the environment's release.yaml as it was for a version, with today's gates."""
+
+import re
+import time
+from dataclasses import dataclass
+
+from release import audit
+from release.audit import Entry
+from release.cluster import Cluster
+from release.environment import parsed
+from release.errors import TimedOut, UnknownVersion
+from release.history import History
+from release.write import Written, digest, document, path_of, release_at, write
+
+TAG = re.compile(r"(?:refs/tags/)?deploy/(?P<environment>[^/]+)/(?P<version>v\d+\.\d+\.\d+\S*)")
+
+
+@dataclass(frozen=True)
+class Found:
+    text: str  # of the release.yaml to write
+    version: str
+    before: bool  # it was promoted in this very environment, so it may skip the steps
+    source: str  # the environment it was found in
+
+
+def named(ref: str) -> tuple[str, str]:
+    """Environment and version of a tag like deploy/prod/v1.2.0; raises UnknownVersion for any other name."""
+    found = TAG.fullmatch(ref)
+    if not found:
+        raise UnknownVersion(f"{ref}: no tag of a rollback; push one like deploy/prod/v1.2.0")
+    return found["environment"], found["version"]
+
+
+def find(history: History, environment: str, version: str, gates: str) -> Found:
+    """The release of that version: this environment's own if it had it, else the one that another environment has.
+
+    Image, model and settings are as they were; `gates` (sha256 of today's) is what it is judged by from now on.
+
+    Raises:
+        UnknownVersion: no tag of that name, or no environment ever had it; nothing was changed.
+    """
+    history.fetch()
+    if not history.sha(f"refs/tags/{version}"):
+        raise UnknownVersion(f"{version}: no such tag; `git tag --list 'v*'` shows those there are")
+    good = audit.promoted(history, environment)
+    names = history.git("ls-tree", "-d", "--name-only", history.main, "--", "environments/").split()
+    others = [name.rsplit("/", 1)[-1] for name in names]
+    for source in [environment, *(name for name in others if name != environment)]:
+        for commit in history.commits(history.main, path_of(source)):
+            found = release_at(history, commit.sha, source)
+            if found is not None and found[1].version == version:
+                text = judged_by(found[0], gates)
+                return Found(text, version, source == environment and was_good(good, found[0], version), source)
+    raise UnknownVersion(f"{version}: no environment ever had it; release it first")
+
+
+def was_good(good: dict[str, Entry], text: str, version: str) -> bool:
+    """By the file's hash, or by version where a rollback before this one has written today's gates into it."""
+    return digest(text) in good or any(one.version == version for one in good.values())
+
+
+def judged_by(text: str, gates: str) -> str:
+    release = parsed(text, "release.yaml")["release"]
+    return (
+        text if release["gates"].removeprefix("sha256:") == gates else document(release | {"gates": f"sha256:{gates}"})
+    )
+
+
+def skip(cluster: Cluster, version: str, seconds: float = 30.0) -> None:
+    """Give all traffic to what was good here before, as soon as the controller has seen it; raises TimedOut."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        state = cluster.state()
+        if state.observed and state.version == version:
+            if state.in_progress:
+                cluster.promote()
+            return
+        time.sleep(0.2)
+    raise TimedOut(f"{version} was handed over, but the rollouts controller has not looked at it; is it running?")
+
+
+def rollback(history: History, environment: str, found: Found, why: str) -> Written:
+    """Write it directly: a rollback waits for nobody's review."""
+    title = f"revert({environment}): roll back to {found.version}"
+    written = write(history, None, environment, found.text, title, why, "", "direct")
+    if written.changed:
+        audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))
+    return written

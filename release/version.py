@@ -1,0 +1,128 @@
+"""Versions: SemVer from conventional commits, their changelog, and the annotated tag that keeps both."""
+
+import re
+from dataclasses import dataclass
+
+from semver import Version
+
+from release.errors import Locked, Unconventional
+from release.history import Commit, History, identity
+
+CONVENTIONAL = re.compile(r"(?P<type>[a-z]+)(\((?P<scope>[^()]+)\))?(?P<breaking>!)?: (?P<text>\S.*)")
+TAG = re.compile(r"v\d+\.\d+\.\d+")
+HEADINGS = {"feat": "Features", "fix": "Fixes", "perf": "Performance", "revert": "Reverts"}
+TYPES = {*HEADINGS, "build", "chore", "ci", "docs", "refactor", "style", "test"}
+FIRST = Version(0, 1, 0)
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Change:
+    """One conventional commit."""
+
+    kind: str
+    scope: str
+    text: str
+    breaking: bool
+    sha: str
+
+
+@dataclass(frozen=True)
+class Next:
+    """The version that a commit gets; `new` is False when it has one or when nothing in it asks for one."""
+
+    name: str
+    changelog: str
+    new: bool
+
+
+def change_of(commit: Commit) -> Change:
+    """Raises Unconventional, naming the commit, when its subject is not `type(scope): text`."""
+    found = CONVENTIONAL.fullmatch(commit.subject)
+    if not found or found["type"] not in TYPES:
+        raise Unconventional(
+            f"{commit.sha[:12]}: {commit.subject[:60]!r} is no conventional commit; "
+            f"write `type(scope): text` with a type of {', '.join(sorted(TYPES))}"
+        )
+    breaking = bool(found["breaking"]) or "BREAKING CHANGE:" in commit.body
+    return Change(found["type"], found["scope"] or "", found["text"], breaking, commit.sha)
+
+
+def bumped(before: Version | None, changes: list[Change]) -> Version | None:
+    """The next version, None when no change is one that users see; before 1.0.0 a breaking change is a minor one."""
+    if not any(one.breaking or one.kind in HEADINGS for one in changes):
+        return None
+    if before is None:
+        return FIRST
+    if any(one.breaking for one in changes):
+        return before.bump_major() if before.major else before.bump_minor()
+    return before.bump_minor() if any(one.kind == "feat" for one in changes) else before.bump_patch()
+
+
+def changelog(changes: list[Change]) -> str:
+    """What users see, under one heading per kind; breaking changes come first."""
+    parts = [("Breaking changes", [one for one in changes if one.breaking])]
+    for kind, title in HEADINGS.items():
+        parts.append((title, [one for one in changes if one.kind == kind and not one.breaking]))
+    return "\n\n".join("\n".join([title + ":", *map(line_of, found)]) for title, found in parts if found)
+
+
+def line_of(change: Change) -> str:
+    scope = f"{change.scope}: " if change.scope else ""
+    return f"- {scope}{change.text} ({change.sha[:8]})"
+
+
+def tags(history: History, commit: str) -> list[str]:
+    """The version tags that a commit contains, newest version first."""
+    found = [one for one in history.git("tag", "--merged", commit).split() if TAG.fullmatch(one)]
+    return sorted(found, key=lambda one: Version.parse(one[1:]), reverse=True)
+
+
+def following(history: History, commit: str) -> Next:
+    """The version for a commit of the released branch, by the commits since the last tag; changes nothing.
+
+    Raises:
+        Unconventional: one of those commits has another kind of message.
+    """
+    known = tags(history, commit)
+    last = known[0] if known else ""
+    if last and history.sha(last) == history.sha(commit):
+        return Next(last, text_of(history, last), False)
+    names = f"{last}..{commit}" if last else commit
+    changes = [change_of(one) for one in history.commits(names, merges=False)]
+    version = bumped(Version.parse(last[1:]) if last else None, changes)
+    if version is None:
+        return Next(last, "", False)
+    return Next(f"v{version}", changelog(changes), True)
+
+
+def text_of(history: History, tag: str) -> str:
+    return history.git("tag", "--list", "--format=%(contents:body)", tag).strip()
+
+
+def tagged(history: History, commit: str) -> Next:
+    """Make and push the commit's annotated tag; two merges at once get two versions, the same commit gets one.
+
+    Raises:
+        Locked: other merges took every version that was tried.
+    """
+    for _ in range(ATTEMPTS):
+        history.fetch()
+        found = following(history, commit)
+        if not found.new:
+            return found
+        sha, message = history.sha(commit), f"{found.name}\n\n{found.changelog}\n"
+        if history.sha(f"refs/tags/{found.name}"):  # by a merge that this commit does not contain
+            found = beyond(history, found)
+        words = ["--annotate", "--force", "--cleanup=verbatim", "--file=-", found.name, sha]
+        history.git("tag", *words, stdin=message, env=identity())
+        ref = f"refs/tags/{found.name}"
+        if history.push(history.git("rev-parse", ref).strip(), ref, ""):
+            return found
+    raise Locked("the remote refuses every tag: are tags protected against this token?")
+
+
+def beyond(history: History, found: Next) -> Next:
+    """The same kind of step from the newest version of all, when the one found is another commit's."""
+    every = [Version.parse(one[1:]) for one in history.git("tag").split() if TAG.fullmatch(one)]
+    return Next(f"v{max(every).bump_patch()}", found.changelog, True)

@@ -1,0 +1,93 @@
+"""Write an environment's release.yaml where everybody sees it: on the released branch, or in a pull request to it."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ruamel.yaml import YAML
+
+from release.environment import Release, checked, parsed
+from release.errors import Refused
+from release.forge import Forge
+from release.history import Files, History
+
+HEAD = "# All that makes this release, written by `sluice`; values.yaml holds what differs between environments.\n"
+Way = Literal["direct", "pullRequest"]
+
+
+@dataclass(frozen=True)
+class Written:
+    """Where a change is: the commit that carries it, and the pull request's address unless it was written directly."""
+
+    commit: str
+    link: str
+    changed: bool
+
+
+def path_of(environment: str) -> str:
+    return f"environments/{environment}/release.yaml"
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def release_at(history: History, commit: str, environment: str) -> tuple[str, Release] | None:
+    """The text and the checked content of release.yaml in a commit, None when it is not there."""
+    path = path_of(environment)
+    text = history.text(commit, path)
+    return (text, checked(parsed(text, path), path)) if text is not None else None
+
+
+def way_of(history: History, environment: str) -> Way:
+    """How this environment wants to be written: `delivery.writes` of its values.yaml, a pull request unless it says so.
+
+    Raises:
+        Refused: the released branch has no such environment.
+    """
+    path = f"environments/{environment}/values.yaml"
+    text = history.text(history.main, path)
+    if text is None:
+        raise Refused(f"{path}: not on {history.branch}; add the environment there first")
+    return "direct" if (parsed(text, path).get("delivery") or {}).get("writes") == "direct" else "pullRequest"
+
+
+def document(release: dict[str, Any]) -> str:
+    """release.yaml's text, the same for the same release."""
+    yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.default_flow_style, yaml.width = False, 4096
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as if it could only be unset
+    yaml.dump({"release": release}, text)
+    return HEAD + text.getvalue()
+
+
+def write(
+    history: History, forge: Forge | None, environment: str, text: str, title: str, body: str, branch: str, way: Way
+) -> Written:
+    """Make `text` the environment's release.yaml; run again, it finds what it has made and changes nothing.
+
+    Raises:
+        Refused: a pull request is wanted and there is no forge.
+    """
+    path, before = path_of(environment), history.text(history.main, path_of(environment))
+    if before == text:
+        return Written(history.sha(history.main), "", False)
+    message = f"{title}\n\n{body}\n" if body else f"{title}\n"
+    if way == "direct":
+
+        def changed(tip: str) -> tuple[Files, str]:
+            return ({}, "") if history.text(tip, path) == text else ({path: text}, message)
+
+        made = history.amend(history.branch, changed)
+        history.fetch()
+        return Written(made, "", True)
+    if forge is None:
+        raise Refused(f"{environment}: is written by pull requests; set GITHUB_REPOSITORY and GITHUB_TOKEN")
+    made = history.remote_tip(f"refs/heads/{branch}")
+    if history.text(made, path) != text:
+        fresh = history.commit(history.sha(history.main), {path: text}, message)
+        if not history.push(fresh, f"refs/heads/{branch}", made):
+            raise Refused(f"{branch}: somebody else writes this branch now; run the same command again")
+        made = fresh
+    return Written(made, forge.open(branch, history.branch, title, body).url, True)

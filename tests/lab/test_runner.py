@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+
+from lab import paths
+from lab.runner import Runner
+
+ACT = """#!/bin/sh
+echo "$GITHUB_TOKEN $*"
+printf '\\033[31mFAILED\\033[0m tests/model\\n'
+exit 3
+"""
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(paths, "BIN", tmp_path)
+    (tmp_path / "act").write_text(ACT)
+    (tmp_path / "act").chmod(0o755)
+    (tmp_path / "clone/.git").mkdir(parents=True)
+    return tmp_path / "clone"
+
+
+def test_a_red_run_is_told_with_its_code_and_what_it_said(clone: Path) -> None:
+    ran = Runner("http://forge", "secret", "ada").run(clone, "ci", "push", {"after": "abc"}, "--job", "check")
+    assert (ran.green, ran.code) == (False, 3)
+    assert ran.says("FAILED tests/model")
+    assert ran.says("--job check")
+    assert (clone / ".git/event.json").read_text() == '{"after": "abc"}'
+
+
+def test_the_token_is_no_word_of_the_command_line(clone: Path) -> None:
+    ran = Runner("http://forge", "secret", "ada", {"A": "b"}, {"REGISTRY": "r"}).run(clone, "ci", "push", {})
+    first = ran.log.splitlines()[0]
+    assert first.split()[0] == "secret"
+    assert "secret" not in first.split()[1:]
+    assert "--env A=b" in first
+    assert "--var REGISTRY=r" in first

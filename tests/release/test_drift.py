@@ -1,0 +1,51 @@
+from typing import Any
+
+import pytest
+
+from release.drift import drifted, plural, quantity
+
+
+def deployment(replicas: int = 2, **metadata: Any) -> dict[str, Any]:
+    return {"kind": "Deployment", "metadata": {"name": "llm-gateway"} | metadata, "spec": {"replicas": replicas}}
+
+
+def found(wanted: dict[str, Any], live: dict[str, Any] | None) -> list[str]:
+    return drifted([wanted], {f"{wanted['kind']}/{wanted['metadata']['name']}": live})
+
+
+def test_what_the_cluster_adds_by_itself_is_no_drift() -> None:
+    live = deployment(uid="1", labels={"added": "by-a-controller"}) | {"status": {"replicas": 2}}
+    live["spec"]["progressDeadlineSeconds"] = 600
+    assert found(deployment(labels={}), live) == []
+
+
+def test_an_edited_field_is_named_with_both_values() -> None:
+    assert found(deployment(2), deployment(3)) == ["Deployment/llm-gateway spec.replicas: git 2, cluster 3"]
+
+
+def test_a_deleted_object_and_a_deleted_label_are_named() -> None:
+    assert found(deployment(), None) == ["Deployment/llm-gateway: gone from the cluster"]
+    assert found(deployment(labels={"a": "b"}), deployment()) == [
+        "Deployment/llm-gateway metadata.labels.a: git 'b', cluster None"
+    ]
+
+
+def test_a_secret_is_named_and_not_shown() -> None:
+    wanted = {"kind": "Secret", "metadata": {"name": "probe"}, "data": {"key": "MTIz"}}
+    assert found(wanted, wanted | {"data": {"key": "NDU2"}}) == ["Secret/probe data.key: differs"]
+
+
+def test_the_selector_that_argo_moves_is_no_drift() -> None:
+    wanted = {"kind": "Service", "metadata": {"name": "s"}, "spec": {"selector": {"rollouts-pod-template-hash": "a"}}}
+    live = wanted | {"spec": {"selector": {"rollouts-pod-template-hash": "b"}}}
+    assert found(wanted, live) == []
+
+
+@pytest.mark.parametrize(("one", "other"), [("1000m", 1), ("1Gi", "1024Mi"), ("0.5", "500m"), ("2", 2)])
+def test_one_quantity_written_twice_is_no_drift(one: Any, other: Any) -> None:
+    assert quantity(one) == quantity(other)
+    assert quantity(one) != quantity("3Gi")
+
+
+def test_a_kind_is_found_under_its_plural() -> None:
+    assert [plural(one) for one in ("Rollout", "NetworkPolicy")] == ["rollouts", "networkpolicies"]

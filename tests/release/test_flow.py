@@ -1,0 +1,96 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from release.cli import app as cli
+from release.flow import app, evidence
+from release.history import History
+from tests.release.team import DIGEST, Team, release_text
+
+
+def sluice(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def repository(team: Team) -> Path:
+    return team.history.root
+
+
+def test_version_prints_and_tags(team: Team, repository: Path) -> None:
+    made = team.push("feat: a door")
+    assert sluice("version", made, "--repository", repository).stdout == "v0.1.0\n"
+    told = sluice("version", made, "--tag", "--json", "--repository", repository)
+    assert json.loads(told.stdout)["new"] is True
+    clone = team.clone("other")
+    clone.git("checkout", "--quiet", "--detach", made)
+    assert "a door" in sluice("changelog", "--repository", clone.root).stdout
+
+
+def test_each_refusal_has_its_own_code_and_one_line(team: Team, repository: Path) -> None:
+    before = team.history.git("ls-remote", "origin")
+    bad = History(repository).commit(team.history.sha(team.history.main), {"a": "b"}, "Update stuff")
+    asked = {
+        12: sluice("rollback", "v9.9.9", "--repository", repository),
+        13: sluice("promote", "staging", "prod", "--repository", repository),
+        15: sluice("version", bad, "--repository", repository),
+    }
+    for code, result in asked.items():
+        assert (result.exit_code, result.stderr.count("\n")) == (code, 1)
+    assert sluice("verdict", "staging", "v1.0.0", "maybe", "--repository", repository).exit_code == 5
+    assert team.history.git("ls-remote", "origin") == before
+
+
+def test_a_recorded_release_that_is_stopped_goes_back(team: Team, repository: Path) -> None:
+    model = Path(__file__).parents[2] / "model/model.yaml"
+    (repository / "model").mkdir()
+    (repository / "model/model.yaml").write_text(model.read_text())
+    team.releases("staging", "v1.0.0")
+    words = ["--version", "v1.1.0", "--gateway", f"h/g@{DIGEST}", "--engine", f"h/e@{DIGEST}"]
+    assert sluice("record", "staging", *words, "--repository", repository).exit_code == 0
+    assert team.version_in("staging") == "v1.1.0"
+    stopped = sluice("verdict", "staging", "v1.1.0", "aborted", "--reason", "slow", "--repository", repository)
+    assert stopped.exit_code == 0
+    assert team.version_in("staging") == "v1.0.0"
+    lines = sluice("audit", "staging", "--json", "--repository", repository).stdout.splitlines()
+    assert [json.loads(line)["what"] for line in lines] == ["recorded", "verdict", "reverted"]
+
+
+def test_a_tag_promotion_name_is_not_mistaken_for_a_version(team: Team, repository: Path) -> None:
+    assert sluice("rollback", "deploy/prod/latest", "--repository", repository).exit_code == 12
+
+
+def test_a_verdict_is_kept_without_figures_when_the_cluster_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    (tmp_path / "values.yaml").write_text("delivery: {cluster: ''}\n")
+    (tmp_path / "release.yaml").write_text(release_text("v1.0.0"))
+    assert evidence(tmp_path) == evidence(tmp_path / "gone") == []
+    (tmp_path / "values.yaml").write_text("delivery: {cluster: 'https://cluster.invalid'}\n")
+    [said] = evidence(tmp_path)
+    assert said.startswith("no figures: ")
+
+
+def test_the_evidence_is_what_explain_says(
+    tmp_path: Path, api: Any, healthy: Callable[..., dict[str, Any]], rollout_path: str
+) -> None:
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / "values.yaml").write_text("delivery: {cluster: 'https://cluster.invalid'}\n")
+    (folder / "release.yaml").write_text(release_text("v1.1.0"))
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", rollout_path.replace("rollouts/llm-engine", "analysisruns"), {"items": []})
+    assert any("v1.1.0" in line for line in evidence(folder))
+
+
+def test_an_environment_without_a_cluster_deploys_and_compares_nothing(tmp_path: Path) -> None:
+    (tmp_path / "values.yaml").write_text("delivery: {cluster: ''}\n")
+    (tmp_path / "release.yaml").write_text(release_text("v1.0.0"))
+    assert "nothing to compare" in sluice("drift", tmp_path, "--if-named").stdout
+    told = CliRunner().invoke(cli, ["deploy", str(tmp_path), "--if-named"])
+    assert (told.exit_code, "nothing to deploy" in told.stdout) == (0, True)

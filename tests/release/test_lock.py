@@ -1,0 +1,60 @@
+import pytest
+
+from release.errors import Locked, Refused
+from release.lock import STALE, held, latest, lock, ref_of
+from tests.release.team import Team
+
+
+def test_a_second_deployment_waits_and_then_says_who_holds_it(team: Team) -> None:
+    other = team.clone("other")
+    said = pytest.raises(Locked, match=r"ada is deploying v1\.0\.0")
+    with lock(team.history, "prod", "v1.0.0"), said, lock(other, "prod", "v2.0.0", patience=0):
+        raise AssertionError("held twice")
+
+
+def test_it_is_free_afterwards_even_after_a_failure(team: Team) -> None:
+    with pytest.raises(ZeroDivisionError), lock(team.history, "prod", "v1.0.0"):
+        _ = 1 / 0
+    assert ref_of("prod") not in team.history.git("ls-remote", "origin")
+
+
+def test_other_environments_do_not_wait(team: Team) -> None:
+    with lock(team.history, "prod", "v1.0.0"), lock(team.clone("other"), "staging", "v2.0.0", patience=0):
+        assert len(team.history.git("ls-remote", "origin", "refs/sluice/lock/*").splitlines()) == 2
+
+
+def test_a_killed_deployment_run_again_takes_its_own_lock_over(team: Team) -> None:
+    killed = lock(team.history, "prod", "v1.0.0")
+    killed.__enter__()
+    with lock(team.clone("again"), "prod", "v1.0.0", patience=0):
+        pass
+
+
+def test_a_lock_of_somebody_who_was_killed_ends(team: Team) -> None:
+    killed = lock(team.history, "prod", "v1.0.0", clock=lambda: 1000.0)
+    killed.__enter__()
+    with pytest.raises(Locked), lock(team.history, "prod", "v2.0.0", patience=0, clock=lambda: 1001.0):
+        pass
+    with lock(team.clone("later"), "prod", "v2.0.0", patience=0, clock=lambda: 1001.0 + STALE):
+        pass
+
+
+def test_a_deployment_that_git_has_moved_on_from_is_refused(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    with held(True, "staging", "v1.1.0"):
+        assert ref_of("staging") in team.history.git("ls-remote", "origin")
+    with pytest.raises(Refused, match=r"main says v1\.1\.0 by now"), held(True, "staging", "v1.0.0"):
+        raise AssertionError("deployed")
+    assert ref_of("staging") not in team.history.git("ls-remote", "origin")
+    with held(False, "staging", "v1.0.0"):
+        pass
+
+
+def test_what_was_written_meanwhile_is_what_is_deployed(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.releases("staging", "v1.0.0")
+    folder = team.history.root / "environments/staging"
+    assert not (folder / "release.yaml").exists()
+    latest(folder)
+    assert "v1.0.0" in (folder / "release.yaml").read_text()

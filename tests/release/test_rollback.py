@@ -1,0 +1,96 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from release.audit import Entry, read
+from release.cluster import Cluster
+from release.environment import parsed
+from release.errors import TimedOut, UnknownVersion
+from release.history import identity
+from release.rollback import find, named, rollback, skip
+from release.verdict import settle
+from release.write import path_of
+from tests.release.conftest import Scripted
+from tests.release.team import GATES, Team, release_text
+
+
+def tag(team: Team, version: str) -> None:
+    team.history.git("tag", "--annotate", "--message=x", version, team.history.main, env=identity())
+    team.history.git("push", "--quiet", "origin", version)
+
+
+def test_everything_is_as_it_was_and_todays_gates_judge_it(team: Team) -> None:
+    then = release_text("v1.0.0", model={"id": "old", "revision": "r0", "sha256": "e" * 64})
+    team.push("chore(prod): release v1.0.0", {path_of("prod"): then})
+    tag(team, "v1.0.0")
+    settle(team.history, None, Entry("prod", "v1.0.0", "verdict", verdict="promoted"))
+    team.releases("prod", "v1.1.0")
+    found = find(team.history, "prod", "v1.0.0", "f" * 64)
+    assert found.before
+    written = rollback(team.history, "prod", found, "too many complaints")
+    now = parsed(team.history.text(written.commit, path_of("prod")) or "", "prod")["release"]
+    assert now == parsed(then, "then")["release"] | {"gates": "sha256:" + "f" * 64}
+    assert team.version_in("prod") == "v1.0.0"
+    assert read(team.history, "prod")[-1].reason == "too many complaints"
+
+
+def test_the_same_gates_give_the_same_file_to_the_byte(team: Team) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+    assert find(team.history, "prod", "v1.0.0", GATES).text == release_text("v1.0.0")
+
+
+def test_a_version_of_another_environment_runs_the_whole_canary(team: Team) -> None:
+    team.releases("staging", "v1.0.0")
+    tag(team, "v1.0.0")
+    found = find(team.history, "prod", "v1.0.0", GATES)
+    assert (found.source, found.before) == ("staging", False)
+
+
+def test_a_version_that_was_not_promoted_here_runs_the_whole_canary(team: Team) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+    assert not find(team.history, "prod", "v1.0.0", GATES).before
+
+
+@pytest.mark.parametrize("tagged", [True, False])
+def test_an_unknown_version_changes_nothing(team: Team, tagged: bool) -> None:
+    if tagged:
+        tag(team, "v9.0.0")
+    before = team.history.git("ls-remote", "origin")
+    with pytest.raises(UnknownVersion, match=r"v9\.0\.0"):
+        find(team.history, "prod", "v9.0.0", GATES)
+    assert team.history.git("ls-remote", "origin") == before
+
+
+def test_a_rollback_run_again_is_done_already(team: Team) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+    assert rollback(team.history, "prod", find(team.history, "prod", "v1.0.0", GATES), "why").changed
+    assert not rollback(team.history, "prod", find(team.history, "prod", "v1.0.0", GATES), "why").changed
+
+
+def test_a_tag_names_environment_and_version() -> None:
+    assert named("deploy/prod/v1.2.0") == named("refs/tags/deploy/prod/v1.2.0") == ("prod", "v1.2.0")
+    for wrong in ("v1.2.0", "deploy/prod", "deploy/prod/latest"):
+        with pytest.raises(UnknownVersion):
+            named(wrong)
+
+
+def test_what_was_good_here_gets_all_traffic_as_soon_as_the_controller_has_seen_it(
+    cluster: Cluster, api: Scripted, rollout: Callable[..., dict[str, Any]], rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout(version="v1.1.0"), rollout(version="v1.0.0"))
+    api.on("PATCH", f"{rollout_path}/status", rollout())
+    skip(cluster, "v1.0.0")
+    assert [one["body"] for one in api.heard("PATCH")] == [{"status": {"promoteFull": True}}]
+
+
+def test_a_controller_that_never_looks_is_said(
+    cluster: Cluster, api: Scripted, rollout: Callable[..., dict[str, Any]], rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout(version="v1.1.0"))
+    with pytest.raises(TimedOut, match="rollouts controller"):
+        skip(cluster, "v1.0.0", seconds=0.3)
+    assert not api.heard("PATCH")

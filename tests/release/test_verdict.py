@@ -1,0 +1,68 @@
+from release.audit import Entry, read
+from release.verdict import settle
+from release.write import Written
+from tests.release.team import Board, Team
+
+
+def said(environment: str, version: str, verdict: str, reason: str = "") -> Entry:
+    return Entry(environment, version, "verdict", verdict=verdict, reason=reason, link="http://report")
+
+
+def told(team: Team, board: Board, *words: str) -> Written | None:
+    return settle(team.history, board, said(*words))  # type: ignore[arg-type]
+
+
+def test_an_abort_takes_the_release_back_to_the_last_good_one(team: Team, board: Board) -> None:
+    for version in ("v1.0.0", "v1.1.0"):
+        team.releases("staging", version)
+    told(team, board, "staging", "v1.1.0", "promoted")
+    team.releases("staging", "v1.2.0")
+    told(team, board, "staging", "v1.2.0", "aborted", "bad-share failed")
+    assert team.version_in("staging") == "v1.1.0"
+    newest = team.history.commits(team.history.main)[0]
+    assert newest.subject == "revert(staging): v1.2.0 was stopped, v1.1.0 is what runs"
+    assert "bad-share failed" in newest.body
+    assert "http://report" in newest.body
+
+
+def test_a_release_that_nobody_judged_is_passed_over(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0")
+    told(team, board, "staging", "v1.0.0", "promoted")
+    team.releases("staging", "v1.1.0", "v1.2.0")
+    told(team, board, "staging", "v1.2.0", "aborted")
+    assert team.version_in("staging") == "v1.0.0"
+
+
+def test_an_abort_told_twice_reverts_once(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    told(team, board, "staging", "v1.1.0", "aborted")
+    before = team.history.sha(team.history.main)
+    assert told(team, board, "staging", "v1.1.0", "aborted") is None
+    assert team.history.sha(team.history.main) == before
+
+
+def test_a_late_verdict_does_not_touch_what_came_after(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0", "v1.1.0", "v1.2.0")
+    told(team, board, "staging", "v1.1.0", "aborted")
+    assert team.version_in("staging") == "v1.2.0"
+    assert [one.verdict for one in read(team.history, "staging")] == ["aborted"]
+
+
+def test_where_prod_wants_a_pull_request_the_revert_is_one(team: Team, board: Board) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    told(team, board, "prod", "v1.1.0", "aborted")
+    assert team.version_in("prod") == "v1.1.0"
+    assert [one.head for one in board.pulls] == ["revert/prod/v1.1.0"]
+
+
+def test_the_verdict_is_a_status_of_the_commit(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0")
+    told(team, board, "staging", "v1.0.0", "promoted")
+    assert [(context, state) for _, context, state in board.marked] == [("sluice/staging", "success")]
+    assert [one.verdict for one in read(team.history, "staging")] == ["promoted"]
+
+
+def test_a_first_release_that_fails_has_nothing_to_go_back_to(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0")
+    assert told(team, board, "staging", "v1.0.0", "aborted") is None
+    assert team.version_in("staging") == "v1.0.0"

@@ -1,0 +1,83 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from semver import Version
+
+from release.errors import Unconventional
+from release.history import Commit
+from release.version import Change, bumped, change_of, changelog, following, tagged, text_of
+from tests.release.team import Team
+
+
+def change(kind: str, breaking: bool = False) -> Change:
+    return Change(kind, "", "text", breaking, "0" * 40)
+
+
+@pytest.mark.parametrize(
+    ("before", "changes", "after"),
+    [
+        (None, [change("fix")], "0.1.0"),
+        ("1.2.3", [change("fix")], "1.2.4"),
+        ("1.2.3", [change("fix"), change("feat")], "1.3.0"),
+        ("1.2.3", [change("docs", breaking=True)], "2.0.0"),
+        ("0.2.3", [change("feat", breaking=True)], "0.3.0"),
+        ("1.2.3", [change("docs"), change("chore")], None),
+    ],
+)
+def test_the_greatest_change_decides(before: str | None, changes: list[Change], after: str | None) -> None:
+    found = bumped(Version.parse(before) if before else None, changes)
+    assert (str(found) if found else None) == after
+
+
+@given(st.lists(st.sampled_from(["feat", "fix", "docs"]).map(change), min_size=1))
+def test_a_version_never_goes_back(changes: list[Change]) -> None:
+    before = Version.parse("1.2.3")
+    assert (bumped(before, changes) or before) >= before
+
+
+@pytest.mark.parametrize("subject", ["Fix it", "feat:no space", "feature: x", "feat : x", "Merge branch 'main'", ""])
+def test_another_message_is_named_with_its_commit(subject: str) -> None:
+    with pytest.raises(Unconventional, match="abcdef123456"):
+        change_of(Commit("abcdef1234567890", subject, "", "ada", ""))
+
+
+def test_a_breaking_change_is_seen_in_the_body_too() -> None:
+    found = change_of(Commit("a" * 40, "fix(app): x", "why\n\nBREAKING CHANGE: y", "ada", ""))
+    assert found.breaking
+    assert "Breaking changes:\n- app: x" in changelog([found])
+
+
+def test_a_merge_gets_an_annotated_tag_with_its_changelog(team: Team) -> None:
+    made = team.push("feat(app): a door")
+    found = tagged(team.history, made)
+    assert (found.name, found.new) == ("v0.1.0", True)
+    assert team.history.git("cat-file", "-t", "v0.1.0").strip() == "tag"
+    assert "- app: a door" in text_of(team.history, "v0.1.0")
+    assert "refs/tags/v0.1.0" in team.history.git("ls-remote", "origin")
+
+
+def test_the_same_commit_gets_the_same_version_again(team: Team) -> None:
+    made = team.push("feat: a door")
+    first, second = tagged(team.history, made), tagged(team.clone("again"), made)
+    assert (second.name, second.new) == (first.name, False)
+
+
+def test_two_merges_at_once_get_two_versions(team: Team) -> None:
+    tagged(team.history, team.push("feat: zero"))
+    one, two = team.push("fix: one"), team.push("fix: two")
+    late, early = team.clone("late"), team.clone("early")
+    assert tagged(early, two).name == "v0.1.1"
+    assert tagged(late, one).name == "v0.1.2"
+
+
+def test_what_users_do_not_see_makes_no_version(team: Team) -> None:
+    tagged(team.history, team.push("feat: zero"))
+    found = following(team.history, team.push("docs: a word"))
+    assert (found.name, found.new) == ("v0.1.0", False)
+
+
+def test_an_unconventional_merge_changes_nothing(team: Team) -> None:
+    made = team.push("Update stuff")
+    with pytest.raises(Unconventional, match="Update stuff"):
+        tagged(team.history, made)
+    assert "refs/tags" not in team.history.git("ls-remote", "origin")
