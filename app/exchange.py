@@ -51,6 +51,8 @@ class Exchange:
     began: float = field(default_factory=time.perf_counter)
     first: float | None = None
     ended: str | None = None
+    took: float = 0.0
+    tokens: int | None = None
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -83,7 +85,7 @@ class Exchange:
         if self.ended is not None:
             return
         counted = "over_user_cap" if self.over and ending in outcome.JUDGED else ending
-        self.ended = counted
+        self.ended, self.took, self.tokens = counted, self.age, (tokens or {}).get("out")
         metrics = self.ledger.metrics
         metrics.requests.labels(*self.where, counted).inc()
         metrics.seconds.labels(*self.broad).observe(self.age)

@@ -10,6 +10,7 @@ from app.baseline import Baseline
 from app.call import Call
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
+from app.feedback import Recorder
 from app.metrics import Metrics
 from app.settings import Settings
 
@@ -24,6 +25,7 @@ class Gateway:
     session: aiohttp.ClientSession
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
+    recorder: Recorder | None = None
 
     def begin(self, call: Call) -> tuple[Arms, Exchange]:
         """Choose the arm and count the start, from one view.
@@ -42,6 +44,8 @@ class Gateway:
         if len(self.ledger.running) > self.settings.max_inflight:
             exchange.end("rejected")
             raise Busy(429, "overloaded", f"{self.settings.max_inflight} requests are under way: try again in a second")
+        if self.recorder:
+            self.recorder.begin(call.id, call.user, exchange)
         return arms, exchange
 
 

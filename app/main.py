@@ -16,10 +16,11 @@ from app.cluster import ClusterArms
 from app.counting import Counting
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
+from app.feedback import recording
 from app.gateway import Gateway
 from app.kube import Access
 from app.metrics import Metrics
-from app.routes import health, metrics, openai, predict
+from app.routes import feedback, health, metrics, openai, predict
 from app.settings import Settings
 
 KEEP_ALIVE_SECONDS = 2
@@ -29,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
     app = FastAPI(title="Sluice gateway", lifespan=lifespan)
     app.state.settings, app.state.metrics = settings, counters
-    for route in (openai, predict, health, metrics):
+    for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.add_middleware(Counting, requests=counters.http)
     app.add_exception_handler(ApiError, api_error)
@@ -49,8 +50,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
     # admission is our own; uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
     connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
-    async with aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session:
-        app.state.gateway = Gateway(settings, counters, baseline, ledger, board, session)
+    async with (
+        recording(settings.database_url, settings.salt) as recorder,
+        aiohttp.ClientSession(connector=connector, timeout=timeout, auto_decompress=True) as session,
+    ):
+        app.state.gateway = Gateway(settings, counters, baseline, ledger, board, session, recorder=recorder)
+        app.state.recorder = recorder
         async with arms(settings, board):
             yield
 

@@ -3,8 +3,10 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from app.store import async_url
 
 
 class Settings(BaseSettings):
@@ -33,7 +35,15 @@ class Settings(BaseSettings):
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
     slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
+    database_url: str = Field(default="", description="sqlite:///FILE or postgresql://…; empty: no feedback")
     log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @field_validator("database_url")
+    @classmethod
+    def known_database(cls, url: str) -> str:
+        if url:
+            async_url(url)
+        return url
 
     @cached_property
     def probe_key(self) -> str:

@@ -207,9 +207,13 @@ def report(
 
 
 def main() -> None:
-    """Add the image command if that part is installed, then run."""
+    """Add the commands of the parts that are installed, then run."""
     if importlib.util.find_spec("release.image") is not None:
         app.add_typer(importlib.import_module("release.image").app, name="image")
+    if importlib.util.find_spec("sqlalchemy") is not None:
+        surveys = importlib.import_module("release.surveys")
+        app.add_typer(surveys.said, name="feedback")
+        app.add_typer(surveys.compare, name="ab")
     app()
 
 

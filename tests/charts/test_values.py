@@ -58,6 +58,18 @@ def test_too_long_a_name_is_refused(chart):
         chart.run("template", "a" * 41, "charts/llm")
 
 
+@pytest.mark.parametrize(
+    ("url", "replicas", "refused"), [("sqlite", 2, True), ("sqlite", 1, False), ("postgresql", 2, False)]
+)
+def test_sqlite_is_refused_with_more_than_one_gateway_pod(chart, url, replicas, refused):
+    gateway = {"replicas": replicas, "settings": {"databaseUrl": url + "://user@host/name"}}
+    if not refused:
+        assert "SLUICE_DATABASE_URL" in chart.render(gateway=gateway).text
+        return
+    with pytest.raises(HelmRefused, match="SQLite is for one gateway pod"):
+        chart.render(gateway=gateway)
+
+
 def test_lint_is_clean(chart):
     assert "1 chart(s) linted, 0 chart(s) failed" in (said := chart.run("lint", "charts/llm"))
     assert not re.search(r"\[(WARNING|ERROR)\]", said)
