@@ -70,6 +70,14 @@ def test_sqlite_is_refused_with_more_than_one_gateway_pod(chart, url, replicas, 
         chart.render(gateway=gateway)
 
 
+@pytest.mark.parametrize(("host", "port"), [("db1", 5432), ("db1:6000", 6000)])
+def test_gateway_may_reach_its_database(chart, host, port):
+    rendered = chart.render(gateway={"settings": {"databaseUrl": f"postgresql://user@{host}/name"}})
+
+    rules = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
+    assert [{"protocol": "TCP", "port": port}] in [rule["ports"] for rule in rules]
+
+
 def test_lint_is_clean(chart):
     assert "1 chart(s) linted, 0 chart(s) failed" in (said := chart.run("lint", "charts/llm"))
     assert not re.search(r"\[(WARNING|ERROR)\]", said)
