@@ -64,6 +64,8 @@ class Exchange:
     failure: str = ""  # the canary's, once stable is asked in its place: what comes then is not judged
     over_with: bool = False
     whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
+    took: float = 0.0  # seconds, once it has ended
+    tokens: int | None = None  # of the answer
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -108,6 +110,7 @@ class Exchange:
             return
         self.over_with = True
         self.blame(ending)
+        self.took, self.tokens = self.age, (tokens or {}).get("out")
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)

@@ -12,6 +12,7 @@ from app.budget import Budget
 from app.call import Call
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
+from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.quota import Quotas
@@ -33,6 +34,7 @@ class Gateway:
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
+    recorder: Recorder | None = None
 
     @property
     def arms(self) -> Arms:
@@ -61,6 +63,8 @@ class Gateway:
             self.budget.earn()
         exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
         exchange.whenever = lambda tokens: self.free(key, tokens)
+        if self.recorder:
+            self.recorder.begin(call.id, call.user, exchange)
         return arms, exchange
 
     def free(self, key: Key | None, tokens: int) -> None:

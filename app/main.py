@@ -19,13 +19,14 @@ from app.cluster import ClusterArms
 from app.counting import Counting
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
+from app.feedback import recording
 from app.gateway import Gateway
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.pool import Pool
 from app.quota import Quotas
-from app.routes import health, metrics, openai, predict
+from app.routes import feedback, health, metrics, openai, predict
 from app.settings import Settings
 from app.slots import Slots
 
@@ -34,7 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
     app = FastAPI(title="Sluice gateway", lifespan=lifespan)
     app.state.settings, app.state.metrics = settings, counters
-    for route in (openai, predict, health, metrics):
+    for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.add_middleware(Counting, requests=counters.http)
     app.add_exception_handler(ApiError, api_error)
@@ -59,10 +60,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
         running(checker.run()),
         running(keys.run()),
+        recording(settings.database_url, settings.salt) as recorder,
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
-        app.state.gateway = gateway = Gateway(settings, counters, ledger, board, session, budget, keys, slots, quotas)
+        app.state.gateway = gateway = Gateway(
+            settings, counters, ledger, board, session, budget, keys, slots, quotas, recorder=recorder
+        )
+        app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
 

@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.keys import loaded
+from app.store import async_url
 
 
 class Settings(BaseSettings):
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     rescue: bool = Field(default=True, description="whether stable answers what the canary fails")
     rescue_share: float = Field(default=0.1, ge=0, le=1, description="rescues per request of stable, at most")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
+    database_url: str = Field(default="", description="sqlite:///FILE or postgresql://…; empty: no feedback")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="or debug, warning, error"
     )
@@ -86,6 +88,13 @@ class Settings(BaseSettings):
         if wrong := [url for url in names(text) if not url.startswith(("http://", "https://"))]:
             raise ValueError(f"{wrong[0]} is no URL: write http://HOST:PORT")
         return text
+
+    @field_validator("database_url")
+    @classmethod
+    def known_database(cls, url: str) -> str:
+        if url:
+            async_url(url)
+        return url
 
     @cached_property
     def probe_key(self) -> str:

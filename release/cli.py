@@ -227,6 +227,10 @@ def main() -> None:
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
     app.add_typer(importlib.import_module("release.flow").app)
+    if importlib.util.find_spec("sqlalchemy") is not None:
+        surveys = importlib.import_module("release.surveys")
+        app.add_typer(surveys.said, name="feedback")
+        app.add_typer(surveys.compare, name="ab")
     app()
 
 

@@ -58,6 +58,31 @@ def test_too_long_a_name_is_refused(chart):
         chart.run("template", "a" * 41, "charts/llm")
 
 
+@pytest.mark.parametrize(("replicas", "refused"), [(2, True), (1, False)])
+def test_sqlite_is_refused_with_more_than_one_gateway_pod(chart, replicas, refused):
+    gateway = {"replicas": replicas, "settings": {"databaseUrl": "sqlite:////data/feedback.db"}}
+    if not refused:
+        assert "SLUICE_DATABASE_URL" in chart.render(gateway=gateway).text
+        return
+    with pytest.raises(HelmRefused, match="SQLite is for one gateway pod"):
+        chart.render(gateway=gateway)
+
+
+def test_a_password_in_plain_settings_is_refused(chart):
+    with pytest.raises(HelmRefused, match="databaseUrl"):
+        chart.render(gateway={"settings": {"databaseUrl": "postgresql://user:password@host/name"}})
+
+
+def test_the_gateway_reaches_its_database_and_knows_it_from_a_secret(chart):
+    rendered = chart.render(gateway={"database": {"existingSecret": "db", "port": 6000}})
+    rules = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
+    container = rendered.one("Deployment", "llm-gateway")["spec"]["template"]["spec"]["containers"][0]
+
+    assert [{"protocol": "TCP", "port": 6000}] in [rule["ports"] for rule in rules]
+    secret = {"secretKeyRef": {"name": "db", "key": "url"}}
+    assert {"name": "SLUICE_DATABASE_URL", "valueFrom": secret} in container["env"]
+
+
 def test_lint_is_clean(chart):
     assert "1 chart(s) linted, 0 chart(s) failed" in (said := chart.run("lint", "charts/llm"))
     assert not re.search(r"\[(WARNING|ERROR)\]", said)

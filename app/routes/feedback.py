@@ -1,0 +1,55 @@
+"""POST /feedback: what a user thinks of an answer; acknowledged when it is committed."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
+
+from app import call
+from app.errors import ApiError, Refusal
+from app.feedback import DOWN, Recorder, user_hash
+
+router = APIRouter()
+
+
+class Feedback(BaseModel):
+    query_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
+    rating: Annotated[int, Field(ge=-1, le=5, description="-1 and 1 for thumbs, or 1 to 5")]
+    comment: Annotated[str | None, Field(max_length=4000, pattern=r"^[^\x00]*$")] = None
+    user: Annotated[str, Field(max_length=256)] = ""
+
+
+class Kept(BaseModel):
+    query_id: str
+    rating: int
+
+
+async def capped(request: Request) -> Feedback:
+    """The body, read by us: FastAPI would take one of any size."""
+    document = await call.read(request, request.app.state.settings.max_body_bytes)
+    try:
+        return Feedback.model_validate(document)
+    except ValidationError as error:
+        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
+        raise RequestValidationError(found) from None
+
+
+DESCRIBED = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": Feedback.model_json_schema()}}}
+}
+
+
+@router.post("/feedback", openapi_extra=DESCRIBED)
+async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request) -> Kept:
+    recorder: Recorder | None = request.app.state.recorder
+    if recorder is None:
+        raise Refusal(404, "no_database", "this gateway keeps no feedback: set SLUICE_DATABASE_URL")
+    user = (request.headers.get("x-sluice-user") or said.user)[:256]
+    try:
+        if not await recorder.knows(said.query_id):
+            raise Refusal(404, "unknown_query", "no answer of this gateway has that query_id")
+        await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
+    except DOWN:
+        raise ApiError(503, "database_down", "the database does not answer: nothing was kept, try again") from None
+    return Kept(query_id=said.query_id, rating=said.rating)

@@ -1,0 +1,116 @@
+"""What is kept of queries and of what users said about them: tables, engine and their migrations."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Column as Col
+from sqlalchemy import Connection, DateTime, Float, Integer, MetaData, String, Table, Text, func, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+SCHEMES = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+
+METADATA = MetaData()
+QUERIES = Table(
+    "queries",
+    METADATA,
+    Col("query_id", String(128), primary_key=True),
+    Col("user_hash", String(32), nullable=False),
+    Col("version", String(128), nullable=False),
+    Col("revision", String(32), nullable=False),
+    Col("arm", String(16), nullable=False),
+    Col("variant", String(128), nullable=False),
+    Col("trace_id", String(32), nullable=False),
+    Col("outcome", String(32), nullable=False),
+    Col("ttft_seconds", Float),
+    Col("seconds", Float, nullable=False),
+    Col("tokens", Integer),
+    Col("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+FEEDBACK = Table(
+    "feedback",
+    METADATA,
+    Col("query_id", String(128), primary_key=True),
+    Col("user_hash", String(32), primary_key=True),
+    Col("rating", Integer, nullable=False),
+    Col("comment", Text),
+    Col("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+
+def async_url(url: str) -> str:
+    """The address with the driver that we use: `sqlite:///file` and `postgresql://host/name` are enough.
+
+    Raises:
+        ValueError: neither SQLite nor PostgreSQL.
+    """
+    scheme, mark, rest = url.partition("://")
+    if not mark or scheme not in (*SCHEMES, *SCHEMES.values()):
+        raise ValueError("the database is neither sqlite:///FILE nor postgresql://USER@HOST/NAME")
+    return f"{SCHEMES.get(scheme, scheme)}://{rest}"
+
+
+@dataclass
+class Store:
+    engine: AsyncEngine
+
+    @classmethod
+    def at(cls, url: str, seconds: float = 3) -> "Store":
+        """Connects lazily; `seconds` bounds the wait for a server that does not answer."""
+        address = async_url(url)
+        limits: dict[str, Any] = {"timeout": seconds}
+        return cls(create_async_engine(address, connect_args=limits, pool_pre_ping=True))
+
+    async def migrate(self) -> None:
+        """Bring the tables to the newest revision; pods that start together wait for each other."""
+        async with self.engine.begin() as connection:
+            await connection.run_sync(upgraded)
+
+    async def add_queries(self, rows: list[dict[str, Any]]) -> None:
+        """Keep finished queries; an id that is there already stays as it was."""
+        if rows:
+            async with self.engine.begin() as connection:
+                await connection.execute(self.insert(QUERIES).on_conflict_do_nothing(), rows)
+
+    async def knows(self, query: str) -> bool:
+        async with self.engine.connect() as connection:
+            found = await connection.execute(select(QUERIES.c.query_id).where(QUERIES.c.query_id == query))
+            return found.first() is not None
+
+    async def rate(self, query: str, user_hash: str, rating: int, comment: str | None) -> None:
+        """Returns when it is committed; saying it again replaces what the same user said of the same query."""
+        said: dict[str, Any] = {"rating": rating, "comment": comment}
+        row = self.insert(FEEDBACK).values(query_id=query, user_hash=user_hash, **said)
+        async with self.engine.begin() as connection:
+            await connection.execute(row.on_conflict_do_update(index_elements=["query_id", "user_hash"], set_=said))
+
+    async def rated(self) -> list[dict[str, Any]]:
+        """Every rating with the query that it is about, oldest first."""
+        joined = FEEDBACK.join(QUERIES, FEEDBACK.c.query_id == QUERIES.c.query_id)
+        about = [one for one in QUERIES.c if one.name not in ("query_id", "user_hash", "created")]
+        asked = select(*FEEDBACK.c, *about).select_from(joined).order_by(FEEDBACK.c.created, FEEDBACK.c.query_id)
+        async with self.engine.connect() as connection:
+            return [plain(dict(row)) for row in (await connection.execute(asked)).mappings()]
+
+    async def queries(self) -> list[dict[str, Any]]:
+        async with self.engine.connect() as connection:
+            return [plain(dict(row)) for row in (await connection.execute(select(QUERIES))).mappings()]
+
+    def insert(self, table: Table) -> Any:
+        return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: one.isoformat() if isinstance(one, datetime) else one for name, one in row.items()}
+
+
+def upgraded(connection: Connection) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -1,0 +1,46 @@
+"""The commands that read what users said: `sluice feedback export` and `sluice ab report`."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from release import ab, feedback
+from release.errors import ReleaseError
+
+Database = Annotated[str, typer.Option(envvar="SLUICE_DATABASE_URL", help="sqlite:///FILE or postgresql://…")]
+said = typer.Typer(no_args_is_help=True, help="What users said of the answers.")
+compare = typer.Typer(no_args_is_help=True, help="Variants side by side.")
+
+
+@said.callback()
+@compare.callback()
+def group() -> None:
+    """Keeps the command's name even while there is one command."""
+
+
+@said.command()
+def export(database: Database, to: Annotated[Path | None, typer.Option(help="default: the screen")] = None) -> None:
+    """Write each rating, with the version and variant that it is about, as JSON Lines."""
+    text = "".join(line + "\n" for line in feedback.lines(read(database, "rated")))
+    if to is None:
+        typer.echo(text, nl=False)
+    else:
+        to.write_text(text)
+
+
+@compare.command()
+def report(database: Database, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """Compare variants: n, share that ended well, rating, TTFT, length, each with its 95 % interval."""
+    rows = ab.compared(read(database, "queries"), read(database, "rated"))
+    typer.echo("\n".join(json.dumps(one) for one in rows) if as_json else "\n".join(ab.table(rows)))
+
+
+def read(database: str, what: str) -> list[dict[str, object]]:
+    try:
+        return asyncio.run(feedback.read(database, what))
+    except ReleaseError as error:
+        typer.echo(f"sluice: {error}", err=True)
+        raise typer.Exit(error.code) from None

@@ -1,0 +1,55 @@
+"""A real PostgreSQL of the test's own: a free port, a folder of its own, never run as root."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SERVER_FOLDERS = "/usr/lib/postgresql"
+
+
+def program(name: str) -> str:
+    """Debian keeps the server's programs off the path."""
+    newest = sorted(Path(SERVER_FOLDERS).glob(f"*/bin/{name}"))
+    found = str(newest[-1]) if newest else shutil.which(name)
+    assert found, f"{name} is not installed: run lab/install test"
+    return found
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
+
+
+@dataclass
+class Postgres:
+    folder: Path
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://sluice@127.0.0.1:{self.port}/postgres"
+
+    def create(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if os.getuid() == 0:
+            owner = pwd.getpwnam("postgres")
+            os.chown(self.folder, owner.pw_uid, owner.pw_gid)
+        self.call(program("initdb"), "-D", str(self.folder / "data"), "-U", "sluice", "-A", "trust", "--no-sync")
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.folder} -c fsync=off"
+        log = str(self.folder / "log")
+        self.call(program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-l", log, "-o", options, "start")
+
+    def stop(self) -> None:
+        self.call(program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+    def call(self, *command: str) -> None:
+        user: Sequence[str] = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
+        subprocess.run([*user, *command], check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=60)

@@ -1,0 +1,130 @@
+import asyncio
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.settings import Settings
+from app.store import Store
+from tests.app.conftest import Door, opened
+from tests.app.databases import Postgres
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    server = Postgres(folder)
+    server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/feedback.db"
+    found: str = request.getfixturevalue("postgres").url
+    return found
+
+
+@pytest.fixture
+async def door(settings: Settings, url: str) -> AsyncIterator[Door]:
+    async with opened(settings.model_copy(update={"database_url": url})) as found:
+        yield found
+
+
+async def asked(door: Door, user: str = "ada") -> str:
+    query = uuid.uuid4().hex
+    body = {"prompt": "a secret", "stream": True}
+    status, _, _ = await door.post("/v1/completions", body, x_sluice_user=user, x_request_id=query)
+    assert status == 200
+    return query
+
+
+async def rows(url: str, query: str) -> list[dict[str, Any]]:
+    store = Store.at(url)
+    found = [row for row in await store.rated() if row["query_id"] == query]
+    await store.engine.dispose()
+    return found
+
+
+async def test_feedback_is_a_row_tied_to_what_answered(door: Door, url: str) -> None:
+    query = await asked(door)
+
+    said = {"query_id": query, "rating": 1, "comment": "good"}
+    status, _, _ = await door.post("/feedback", said, x_sluice_user="ada")
+
+    assert status == 200
+    (row,) = await rows(url, query)
+    assert (row["rating"], row["comment"], row["version"], row["revision"]) == (1, "good", "v0.0.0", "0")
+    assert (row["arm"], row["outcome"], row["tokens"]) == ("stable", "ok", 2)
+    assert "ada" not in str(row)
+    assert "secret" not in str(row)
+
+
+async def test_feedback_is_idempotent_per_query_and_user(door: Door, url: str) -> None:
+    query = await asked(door)
+
+    for user, rating in (("ada", 1), ("ada", 1), ("bob", 1), ("ada", -1)):
+        status, _, _ = await door.post("/feedback", {"query_id": query, "rating": rating}, x_sluice_user=user)
+        assert status == 200
+
+    assert sorted(row["rating"] for row in await rows(url, query)) == [-1, 1]
+
+
+async def test_another_replica_takes_the_feedback(door: Door, settings: Settings, url: str) -> None:
+    query = await asked(door)
+    await asyncio.sleep(1.2)  # written twice a second
+    async with opened(settings.model_copy(update={"database_url": url})) as other:
+        status, _, _ = await other.post("/feedback", {"query_id": query, "rating": 5})
+
+    assert status == 200
+    assert len(await rows(url, query)) == 1
+
+
+async def test_a_query_that_nobody_asked_is_refused(door: Door) -> None:
+    status, _, _ = await door.post("/feedback", {"query_id": "unheard", "rating": 5})
+
+    assert status == 404
+
+
+@pytest.mark.parametrize("body", [{"rating": 1}, {"query_id": "a", "rating": 9}, {"query_id": "\0", "rating": 1}])
+async def test_a_wrong_feedback_is_refused(door: Door, body: dict[str, Any]) -> None:
+    status, _, _ = await door.post("/feedback", body)
+
+    assert status == 422
+
+
+async def test_without_a_database_the_gateway_says_so(settings: Settings) -> None:
+    async with opened(settings) as door:
+        status, _, content = await door.post("/feedback", {"query_id": "a", "rating": 1})
+
+    assert (status, b"SLUICE_DATABASE_URL" in content) == (404, True)
+
+
+async def test_a_database_that_is_down_fails_feedback_alone_and_nothing_acknowledged_is_lost(
+    settings: Settings, postgres: Postgres
+) -> None:
+    async with opened(settings.model_copy(update={"database_url": postgres.url})) as door:
+        before = await asked(door)
+        kept, _, _ = await door.post("/feedback", {"query_id": before, "rating": 1})
+        postgres.stop()
+        try:
+            during = await asked(door)
+            said = {"query_id": during, "rating": 1}
+            status, headers, _ = await door.post("/feedback", said)
+        finally:
+            postgres.start()
+        again, _, _ = await door.post("/feedback", said)
+
+    assert (kept, status, again) == (200, 503, 200)
+    assert headers["retry-after"] == "1"
+    assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]

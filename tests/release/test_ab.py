@@ -1,0 +1,34 @@
+from typing import Any
+
+import pytest
+
+from release.ab import compared, interval, table, wilson
+
+
+def query(variant: str, ttft: float, outcome: str = "ok") -> dict[str, Any]:
+    of = {"variant": variant, "version": "v1", "arm": "stable", "outcome": outcome}
+    return of | {"ttft_seconds": ttft, "tokens": 10}
+
+
+def test_an_interval_is_the_textbook_s() -> None:
+    assert interval([1, 2, 3, 4, 5]) == pytest.approx((3, 1.614, 4.386), abs=1e-3)
+
+
+def test_one_value_bounds_nothing() -> None:
+    assert interval([1]) is None
+
+
+def test_a_share_of_all_stays_below_certainty() -> None:
+    assert wilson(10, 10) == pytest.approx((1, 0.7225, 1), abs=1e-3)
+
+
+def test_variants_are_kept_apart() -> None:
+    queries = [query("a", 1), query("a", 3), query("b", 5, "timeout_ttft"), query("b", 7)]
+
+    rows = compared(queries, [query("b", 5) | {"rating": 1}])
+
+    assert [(one["variant"], one["n"], one["ok"][0], one["ttft_seconds"][0]) for one in rows] == [
+        ("a", 2, 1, 2),
+        ("b", 2, 0.5, 6),
+    ]
+    assert "rating too few" in table(rows)[1]
