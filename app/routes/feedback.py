@@ -7,8 +7,9 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
 
 from app import call
-from app.errors import ApiError, Refusal
+from app.errors import Busy, Refusal
 from app.feedback import DOWN, Recorder, user_hash
+from app.gateway import Gateway
 
 router = APIRouter()
 
@@ -27,7 +28,9 @@ class Kept(BaseModel):
 
 async def capped(request: Request) -> Feedback:
     """The body, read by us: FastAPI would take one of any size."""
-    document = await call.read(request, request.app.state.settings.max_body_bytes)
+    gateway: Gateway = request.app.state.gateway
+    gateway.keys.of(request.headers.get("authorization"))  # whoever may not ask may not rate
+    document = await call.read(request, gateway.settings)
     try:
         return Feedback.model_validate(document)
     except ValidationError as error:
@@ -51,5 +54,5 @@ async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request)
             raise Refusal(404, "unknown_query", "no answer of this gateway has that query_id")
         await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
     except DOWN:
-        raise ApiError(503, "database_down", "the database does not answer: nothing was kept, try again") from None
+        raise Busy(503, "database_down", "the database does not answer: nothing was kept, try again") from None
     return Kept(query_id=said.query_id, rating=said.rating)
