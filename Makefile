@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
+.PHONY: help check test e2e $(FOLDERS) perf engine demo lab lab-down lab-status tools bases image gates environment
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -23,6 +23,9 @@ test: environment ## Everything that needs no engine and no cluster
 
 $(FOLDERS): environment
 	$(PYTHON) -m pytest tests/$@
+
+perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
+	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
@@ -53,6 +56,9 @@ image: environment ## Build this commit's images, push them and print their dige
 
 gates: environment ## Write the AnalysisTemplates, rules and alerts that rollouts/gates.yaml asks for
 	$(PYTHON) -m rollouts.generate
+
+engine:
+	@lab/install engine
 
 environment:
 	@lab/install test

@@ -1,0 +1,125 @@
+"""One run: what the tool itself can do, where the knee is, and the windows that compare two engines side by side."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from perf import cpu, engine, sample, schedule, stats
+
+BASELINE, CANDIDATE = "baseline", "candidate"
+STEADY, FLOOD = "steady", "flood"
+FIRST_RATE, STEP, STEPS, STEP_SECONDS = 4.0, 1.5, 9, 3.0
+CEILING_RATES = (75.0, 150.0, 300.0, 600.0, 1200.0)
+KNEE_GOODPUT = 0.95
+WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
+SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
+SECONDS = {STEADY: 1.2, FLOOD: 0.6}
+ANSWER_FRAMES = 40  # of the server that measures the tool: as long as an answer of the mix
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one phase: which engine, which kind of load, which pair of it."""
+
+    label: str
+    kind: str
+    window: int
+    figures: stats.Figures
+
+
+@dataclass
+class Session:
+    """Drives load from the tool's own core; `urls` are the engines under their labels."""
+
+    urls: dict[str, str]
+    model: str
+    context: int
+    slo: stats.Slo
+    tool_cores: Sequence[int]
+    seed: int = 1
+    say: Callable[[str], None] = print
+    steps: list[Measured] = field(default_factory=list)
+    measured: list[Measured] = field(default_factory=list)
+    drives: int = 0
+
+    def drive(self, phases: Sequence[schedule.Phase]) -> list[stats.Figures]:
+        """Run phases in a process of its own, where Locust may change Python's sockets; figures in their order."""
+        self.drives += 1
+        numbered = [schedule.Phase(str(i), *rest(phase)) for i, phase in enumerate(phases)]
+        with tempfile.TemporaryDirectory(prefix="sluice-perf-") as folder:
+            plan, out = Path(folder, "plan.json"), Path(folder, "samples.jsonl")
+            schedule.Plan(self.model, self.context, tuple(numbered)).save(plan)
+            command = cpu.pinned(self.tool_cores, sys.executable, "-m", "perf.drive", str(plan), str(out))
+            subprocess.run(command, cwd=engine.ROOT, check=True)  # noqa: S603
+            found = sample.load(out)
+        apart = [[one for one in found if one.label == phase.label] for phase in numbered]
+        return [
+            stats.figures(one, phase.rate, phase.seconds, self.slo) for one, phase in zip(apart, numbered, strict=True)
+        ]
+
+    def phase(self, label: str, rate: float, seconds: float, seed: int, *, even: bool = False) -> schedule.Phase:
+        return schedule.Phase(label, self.urls[label], rate, seconds, self.seed * 100_000 + seed, even)
+
+    def warm_up(self) -> None:
+        self.drive([self.phase(label, *WARM_UP, seed=0) for label in self.urls])
+
+    def find_knee(self) -> float:
+        """Raise the rate until the first engine no longer answers well; the last rate at which it did.
+
+        Every step asks all engines the same prompts at the same moments.
+        """
+        rate, knee = FIRST_RATE, FIRST_RATE
+        first = next(iter(self.urls))
+        for step in range(STEPS):
+            self.say(f"load of {rate:.0f} requests/s")
+            found = self.drive([self.phase(label, rate, STEP_SECONDS, seed=step + 1) for label in self.urls])
+            self.steps += [Measured(label, "step", step, one) for label, one in zip(self.urls, found, strict=True)]
+            now = self.steps[-len(self.urls)].figures
+            if now.goodput < KNEE_GOODPUT or not self.grew(first):
+                return knee
+            knee, rate = rate, rate * STEP
+        return knee
+
+    def grew(self, label: str) -> bool:
+        """Whether the last step brought more tokens per second: a queue that grows does not."""
+        rates = [one.figures.tokens_per_second for one in self.steps if one.label == label]
+        return len(rates) < 2 or rates[-1] > rates[-2] * (1 + (STEP - 1) / 5)
+
+    def windows(self, knee: float, windows: int, pairs: int, kinds: Sequence[str]) -> None:
+        """Windows of pairs: in each, both engines one after the other, the first one by turns."""
+        labels = list(self.urls)
+        for window in range(windows):
+            phases = []
+            for pair in range(pairs):
+                for kind in kinds:
+                    for label in labels if (window + pair) % 2 == 0 else labels[::-1]:
+                        seed = 1000 + window * pairs + pair
+                        phases.append((kind, self.phase(label, knee * SHARES[kind], SECONDS[kind], seed)))
+            found = self.drive([phase for _, phase in phases])
+            self.measured += [
+                Measured(phase.label, kind, window, one) for (kind, phase), one in zip(phases, found, strict=True)
+            ]
+            self.say(f"window {window + 1} of {windows}")
+
+
+def rest(phase: schedule.Phase) -> tuple[str, float, float, int, bool]:
+    return phase.url, phase.rate, phase.seconds, phase.seed, phase.even
+
+
+def ceiling(session: Session, server_cores: Sequence[int]) -> float:
+    """The highest rate that the tool keeps against a server that costs nothing, and beside it on the same cores."""
+    port = engine.free_port()
+    command = cpu.pinned(server_cores, sys.executable, "-m", "perf.blank", str(port), str(ANSWER_FRAMES))
+    server = subprocess.Popen(command, cwd=engine.ROOT)  # noqa: S603
+    url = f"http://127.0.0.1:{port}"
+    phases = [schedule.Phase("blank", url, rate, 1.0, 1) for rate in CEILING_RATES]
+    try:
+        engine.listening(port)
+        session.drive(phases[:1])
+        kept = [one for one in session.drive(phases) if not stats.doubts([one], float("inf")) and not one.failures]
+    finally:
+        engine.end(server)
+    return max((one.asked_rate for one in kept), default=0.0)
