@@ -1,11 +1,12 @@
 """A server that costs next to nothing: it answers at once with bytes made before, so that what is left is the tool.
 
-`python -m perf.blank PORT [FRAMES]`: streams when asked to; for one request the headers `x-frames` and `x-pause` (seconds) say how many frames and how far
-apart; each frame is a write of its own.
+`python -m perf.blank PORT` streams when asked to. `max_tokens` says how many frames an answer has, and `seed`, which a
+gateway passes on, how many milliseconds lie between them: then each frame is a write of its own.
 """
 
 import asyncio
 import json
+import re
 import sys
 from typing import Any, cast
 
@@ -14,12 +15,8 @@ import uvloop
 
 FRAMES = 16
 CHUNK = {"id": "0", "object": "chat.completion.chunk", "created": 0, "model": "blank"}
-USAGE = {"prompt_tokens": 8, "completion_tokens": FRAMES, "total_tokens": 8 + FRAMES}
-MESSAGE = {"role": "assistant", "content": "one two three four"}
-
-
-def choice(**delta: Any) -> dict[str, Any]:
-    return {"index": 0, "delta": delta, "finish_reason": None}
+NUMBER = {name: re.compile(rb'"%s":\s*(\d+)' % name.encode()) for name in ("max_tokens", "seed")}
+STREAM = re.compile(rb'"stream":\s*true')
 
 
 def framed(document: dict[str, Any]) -> bytes:
@@ -30,37 +27,45 @@ def chunked(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
-WORD = framed(CHUNK | {"choices": [choice(content="word ")]})
-LAST = framed(CHUNK | {"choices": [choice(content="word ") | {"finish_reason": "length"}]})
-END = framed(CHUNK | {"choices": [], "usage": USAGE}) + chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+def word(reason: str | None) -> bytes:
+    return framed(CHUNK | {"choices": [{"index": 0, "delta": {"content": "word "}, "finish_reason": reason}]})
+
+
+def usage(tokens: int) -> dict[str, int]:
+    return {"prompt_tokens": 8, "completion_tokens": tokens, "total_tokens": 8 + tokens}
+
+
+def ending(tokens: int) -> bytes:
+    return LAST + framed(CHUNK | {"choices": [], "usage": usage(tokens)}) + DONE
+
+
+def whole() -> bytes:
+    message = {"role": "assistant", "content": "one two three four"}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    document = CHUNK | {"object": "chat.completion", "choices": [choice], "usage": usage(4)}
+    body = json.dumps(document).encode()
+    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
+
+
+WORD, LAST = word(None), word("length")
+DONE = chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
-WHOLE = json.dumps(
-    {
-        "id": "0",
-        "object": "chat.completion",
-        "created": 0,
-        "model": "blank",
-        "choices": [{"index": 0, "message": MESSAGE, "finish_reason": "stop"}],
-        "usage": USAGE,
-    }
-).encode()
-ANSWER = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(WHOLE), WHOLE)
+ANSWER = whole()
+
+
+def number(name: str, body: bytes, otherwise: int) -> int:
+    found = NUMBER[name].search(body)
+    return int(found[1]) if found else otherwise
 
 
 class Blank(asyncio.Protocol):
     """One connection; requests come one after the other."""
 
-    def __init__(self, frames: int = FRAMES) -> None:
-        self.frames = frames
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.parser: Any = httptools.HttpRequestParser(self)
         self.timer: asyncio.TimerHandle | None = None
-        self.fresh()
-
-    def fresh(self) -> None:
-        self.stream, self.left, self.pause = False, self.frames, 0.0
+        self.body, self.frames, self.left, self.pause = b"", 0, 0, 0.0
 
     def data_received(self, data: bytes) -> None:
         self.parser.feed_data(data)
@@ -69,41 +74,37 @@ class Blank(asyncio.Protocol):
         if self.timer:
             self.timer.cancel()
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if name == b"x-frames":
-            self.left = int(value)
-        elif name == b"x-pause":
-            self.pause = float(value)
-
     def on_body(self, body: bytes) -> None:
-        # the text of a prompt could say so too: the bench's own prompts do not
-        self.stream = self.stream or b'"stream": true' in body or b'"stream":true' in body
+        self.body += body
 
     def on_message_complete(self) -> None:
-        if not self.stream:
+        body, self.body = self.body, b""
+        if not STREAM.search(body):
             self.transport.write(ANSWER)
             return
+        self.frames = self.left = number("max_tokens", body, FRAMES)
+        self.pause = number("seed", body, 0) / 1000
+        self.due = asyncio.get_running_loop().time()
         self.transport.write(HEAD)
         self.step()
 
     def step(self) -> None:
-        """The next frame, and the one after it when it is due."""
+        """The next frame, and the one after it when it is due: from the start on, so that delays do not add up."""
         while self.left > 1:
             self.left -= 1
             self.transport.write(WORD)
             if self.pause:
-                self.timer = asyncio.get_running_loop().call_later(self.pause, self.step)
+                self.due += self.pause
+                self.timer = asyncio.get_running_loop().call_at(self.due, self.step)
                 return
-        self.transport.write(LAST)
-        self.transport.write(END)
-        self.fresh()
+        self.transport.write(ending(self.frames))
 
 
-async def serve(port: int, frames: int = FRAMES) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: Blank(frames), "127.0.0.1", port, backlog=4096)
+async def serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Blank, "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(*(int(given) for given in sys.argv[1:3])))
+    uvloop.run(serve(int(sys.argv[1])))

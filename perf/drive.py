@@ -3,16 +3,14 @@
 import gc
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+from locust.env import Environment
+
 from perf import sample, schedule
-from perf.user import ChatUser, Client, pause  # first of all: importing locust makes sockets cooperative
-
-from dataclasses import replace  # noqa: E402 # isort: skip
-
-from locust.env import Environment  # noqa: E402 # isort: skip
-
-from perf.mix import Mix  # noqa: E402 # isort: skip
+from perf.mix import Mix
+from perf.user import ChatUser, Client, pause
 
 LEAD_SECONDS = 0.05
 

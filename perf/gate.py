@@ -126,8 +126,7 @@ class Gate:
         return self.document(judged) | {"proof": shown}
 
     def document(self, judged: report.Judged) -> dict[str, Any]:
-        phases = [one.figures for one in self.session.steps + self.session.measured]
-        return report.document(judged, self.bounds, phases, self.ceiling)
+        return report.document(judged, self.bounds, self.session.tool, self.ceiling)
 
     def written(self, found: dict[str, Any]) -> dict[str, Any]:
         names = {"candidate": self.asked.candidate, "baseline": self.asked.baseline, "seed": self.asked.seed}
@@ -146,9 +145,8 @@ def verdict(found: dict[str, Any]) -> None:
             f"the run says nothing about the engines: {'; '.join(found['doubts'])}: run it on a quieter machine"
         )
     if shown := found.get("proof"):
-        say(
-            f"{shown['passed']} of {len(shown['windows'])} windows of the same engine passed; held to 70 %: {shown['held']}"
-        )
+        say(f"{shown['passed']} of {len(shown['windows'])} windows of the same engine passed")
+        say(f"held to {shown['quota']:.0%} of its CPU: {shown['held']}")
         if not shown["proven"]:
             raise Failed("the gate is not proven: see `proof` in report.json")
     elif found["verdict"] == FAIL:

@@ -1,4 +1,4 @@
-"""`locust -f perf/locustfile.py --host http://127.0.0.1:8080`: with Locust's web page, and with workers on many machines.
+"""`locust -f perf/locustfile.py --host http://127.0.0.1:8080`: with Locust's web page, and workers on other machines.
 
 Each of Locust's users is a source of PERF_RATE requests per second (1 unless set) and waits for no answer: 20 users
 are 20 requests/s. PERF_MODEL, PERF_CONTEXT and PERF_SEED say what is asked.
@@ -9,12 +9,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # locust runs a file, not a module
 
-from locust import events  # noqa: E402
-from locust.env import Environment  # noqa: E402
+from locust import events
+from locust.env import Environment
 
-from perf.sample import Sample  # noqa: E402
-from perf.stats import SCHEDULE_P99, percentile  # noqa: E402
-from perf.user import ChatUser, PredictUser  # noqa: E402
+from perf.sample import Sample
+from perf.stats import SCHEDULE_P99, percentile
+from perf.user import ChatUser, PredictUser
 
 __all__ = ["ChatUser", "PredictUser"]
 KEPT = 100_000  # of the newest samples

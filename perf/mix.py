@@ -11,10 +11,11 @@ TEMPLATE_TOKENS = 24  # room for the chat template
 SIGMA = 1.0  # of the log-normals: chats are long-tailed, a mean hides that
 BYTES = {"en": 4.0, "zh": 4.5}  # UTF-8 bytes per token of common tokenizers
 
-EN = (
+TEXT = (
     "the river town asks how many people cross old bridge before winter and why a quiet garden keeps its light when"
     " every letter says that trains leave late but answers come soon so please write list explain compare sum up"
-).split()
+)
+EN = TEXT.split()
 ZH = "请问这条河从哪里流到哪里为什么小城的人每天早上都要过桥花园里有多少种树火车几点开写一封信给朋友说说天气和收成"
 
 
@@ -59,9 +60,10 @@ class Mix:
     """An endless, seeded supply of prompts that fit `context` tokens."""
 
     def __init__(self, seed: int, context: int = CONTEXT, zh: float = 0.5) -> None:
-        self.random = random.Random(seed)  # noqa: S311
         self.context, self.zh = context, zh
+        self.random = random.Random(0)  # noqa: S311 - all seeds share the prefixes: that is what they are for
         self.prefixes = {name: self.text(name, self.tokens(500) * BYTES[name]) for name in BYTES}
+        self.random = random.Random(seed)  # noqa: S311
 
     def __iter__(self) -> Iterator[Prompt]:
         while True:

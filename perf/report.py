@@ -11,7 +11,7 @@ from typing import Any
 from perf import stats
 from perf.engine import ROOT
 from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Measured
-from perf.stats import Bounds, Figures, Ratio
+from perf.stats import Bounds, Ratio, Tool
 
 # name -> (the load it is read from, value of a phase, whether more is better)
 METRICS = {
@@ -70,31 +70,25 @@ def commit() -> str:
     return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
 
 
-def deciding(found: Judged, bounds: Bounds) -> str:
-    """The metric that says most against the candidate."""
-    return min(found.metrics, key=lambda name: found.metrics[name].low)
-
-
-def document(found: Judged, bounds: Bounds, phases: Sequence[Figures], ceiling: float) -> dict[str, Any]:
+def document(found: Judged, bounds: Bounds, tool: Tool, ceiling: float) -> dict[str, Any]:
     """The keys that every run has; `ratio` and `ci` are those of the metric that decided."""
-    asked = max((one.asked_rate for one in phases), default=0.0)
-    doubts = stats.doubts(phases, ceiling)
-    decided = deciding(found, bounds) if found.metrics else None
-    chosen = found.metrics[decided].document(bounds) if decided else {"ratio": None, "ci": None}
+    doubts = tool.doubts(ceiling)
+    metrics = {name: one.document(bounds) for name, one in found.metrics.items()}
+    decided = min(metrics, key=lambda name: found.metrics[name].low) if metrics else None  # says most against it
     return {
         "commit": commit(),
         "valid": not doubts,
         "doubts": doubts,
         "verdict": found.verdict,
         "metric": decided,
-        "ratio": chosen["ratio"],
-        "ci": chosen["ci"],
-        "metrics": {name: one.document(bounds) for name, one in found.metrics.items()},
+        "ratio": metrics[decided]["ratio"] if decided else None,
+        "ci": metrics[decided]["ci"] if decided else None,
+        "metrics": metrics,
         "bounds": asdict(bounds),
-        "schedule_p99_ms": max((one.schedule_p99 for one in phases), default=0.0) * 1000,
-        "sent_share": min((one.sent_share for one in phases), default=None),
+        "schedule_p99_ms": tool.schedule_p99 * 1000,
+        "sent_share": tool.sent_share,
         "ceiling": ceiling,
-        "ceiling_ratio": ceiling / asked if asked else None,
+        "ceiling_ratio": ceiling / tool.highest_rate if tool.highest_rate else None,
     }
 
 

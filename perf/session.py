@@ -17,7 +17,6 @@ KNEE_GOODPUT = 0.95
 WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
 SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
 SECONDS = {STEADY: 1.2, FLOOD: 0.6}
-ANSWER_FRAMES = 40  # of the server that measures the tool: as long as an answer of the mix
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,17 @@ class Session:
     say: Callable[[str], None] = print
     steps: list[Measured] = field(default_factory=list)
     measured: list[Measured] = field(default_factory=list)
-    drives: int = 0
+    tool: stats.Tool = field(default_factory=stats.Tool)
 
     def drive(self, phases: Sequence[schedule.Phase]) -> list[stats.Figures]:
-        """Run phases in a process of its own, where Locust may change Python's sockets; figures in their order."""
-        self.drives += 1
+        """Run phases and keep how well the tool did; figures in their order."""
+        found = self.samples(phases)
+        for samples, phase in zip(found, phases, strict=True):
+            self.tool.add(samples, phase.rate, phase.seconds)
+        return [stats.figures(one, phase.rate, self.slo) for one, phase in zip(found, phases, strict=True)]
+
+    def samples(self, phases: Sequence[schedule.Phase]) -> list[list[sample.Sample]]:
+        """Run phases in a process of its own, where Locust may change Python's sockets; samples by phase."""
         numbered = [schedule.Phase(str(i), *rest(phase)) for i, phase in enumerate(phases)]
         with tempfile.TemporaryDirectory(prefix="sluice-perf-") as folder:
             plan, out = Path(folder, "plan.json"), Path(folder, "samples.jsonl")
@@ -55,16 +60,13 @@ class Session:
             command = cpu.pinned(self.tool_cores, sys.executable, "-m", "perf.drive", str(plan), str(out))
             subprocess.run(command, cwd=engine.ROOT, check=True)  # noqa: S603
             found = sample.load(out)
-        apart = [[one for one in found if one.label == phase.label] for phase in numbered]
-        return [
-            stats.figures(one, phase.rate, phase.seconds, self.slo) for one, phase in zip(apart, numbered, strict=True)
-        ]
+        return [[one for one in found if one.label == phase.label] for phase in numbered]
 
     def phase(self, label: str, rate: float, seconds: float, seed: int, *, even: bool = False) -> schedule.Phase:
         return schedule.Phase(label, self.urls[label], rate, seconds, self.seed * 100_000 + seed, even)
 
     def warm_up(self) -> None:
-        self.drive([self.phase(label, *WARM_UP, seed=0) for label in self.urls])
+        self.samples([self.phase(label, *WARM_UP, seed=0) for label in self.urls])
 
     def find_knee(self) -> float:
         """Raise the rate until the first engine no longer answers well; the last rate at which it did.
@@ -112,14 +114,21 @@ def rest(phase: schedule.Phase) -> tuple[str, float, float, int, bool]:
 def ceiling(session: Session, server_cores: Sequence[int]) -> float:
     """The highest rate that the tool keeps against a server that costs nothing, and beside it on the same cores."""
     port = engine.free_port()
-    command = cpu.pinned(server_cores, sys.executable, "-m", "perf.blank", str(port), str(ANSWER_FRAMES))
+    command = cpu.pinned(server_cores, sys.executable, "-m", "perf.blank", str(port))
     server = subprocess.Popen(command, cwd=engine.ROOT)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
     phases = [schedule.Phase("blank", url, rate, 1.0, 1) for rate in CEILING_RATES]
     try:
         engine.listening(port)
-        session.drive(phases[:1])
-        kept = [one for one in session.drive(phases) if not stats.doubts([one], float("inf")) and not one.failures]
+        session.samples(phases[:1])
+        found = session.samples(phases)
     finally:
         engine.end(server)
-    return max((one.asked_rate for one in kept), default=0.0)
+    return max((phase.rate for phase, one in zip(phases, found, strict=True) if kept(one, phase)), default=0.0)
+
+
+def kept(samples: Sequence[sample.Sample], phase: schedule.Phase) -> bool:
+    """Whether the tool sent all of the phase in time, and had every answer."""
+    alone = stats.Tool()
+    alone.add(samples, phase.rate, phase.seconds)
+    return not alone.doubts(float("inf")) and all(one.outcome == sample.OK for one in samples)

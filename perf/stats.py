@@ -41,13 +41,11 @@ class Figures:
     """What one engine did in one phase; seconds, and tokens or requests per second."""
 
     asked_rate: float
-    sent_share: float  # of the asked requests, sent within the phase's time
     requests: int
     good: int
     failures: dict[str, int]
     tokens_per_second: float
     user_tokens_per_second: float | None
-    schedule_p99: float
     ttft: dict[str, float | None] = field(default_factory=dict)
     tpot: dict[str, float | None] = field(default_factory=dict)
     itl: dict[str, float | None] = field(default_factory=dict)
@@ -62,21 +60,19 @@ def spread(values: Sequence[float]) -> dict[str, float | None]:
     return {f"p{percent}": percentile(values, percent) for percent in (50, 90, 99)}
 
 
-def figures(samples: Sequence[Sample], rate: float, seconds: float, slo: Slo) -> Figures:
-    """All of a phase of that many seconds; tokens are counted until the last answer has ended."""
+def figures(samples: Sequence[Sample], rate: float, slo: Slo) -> Figures:
+    """All of one phase; tokens are counted until the last answer has ended."""
     ok = [sample for sample in samples if sample.outcome == OK]
     start = min((one.intended for one in samples), default=0.0)
     busy = max((one.intended + one.end for one in samples), default=0.0) - start
     paces = [1 / one.tpot for one in ok if one.tpot]
     return Figures(
         asked_rate=rate,
-        sent_share=sum(one.intended + one.sent - start <= seconds for one in samples) / max(1, len(samples)),
         requests=len(samples),
         good=sum(slo.met(sample) for sample in samples),
         failures=dict(Counter(one.outcome for one in samples if one.outcome != OK)),
         tokens_per_second=sum(one.tokens for one in ok) / busy if busy > 0 else 0.0,
         user_tokens_per_second=percentile(paces, 50),
-        schedule_p99=percentile([one.sent for one in samples], 99) or 0.0,
         ttft=spread([one.first for one in ok if one.first is not None]),
         tpot=spread([one.tpot for one in ok if one.tpot is not None]),
         itl=spread([gap for one in ok for gap in one.gaps]),
@@ -130,16 +126,36 @@ def together(verdicts: Sequence[str]) -> str:
     return PASS if verdicts and all(one == PASS for one in verdicts) else UNSURE
 
 
-def doubts(phases: Sequence[Figures], ceiling: float) -> list[str]:
-    """Why a run says nothing about its engines; empty when it is valid."""
-    found = []
-    late = max((one.schedule_p99 for one in phases), default=0.0)
-    if late > SCHEDULE_P99:
-        found.append(f"requests left late: p99 {late * 1000:.1f} ms, allowed {SCHEDULE_P99 * 1000:.0f} ms")
-    sent = min((one.sent_share for one in phases), default=1.0)
-    if sent < RATE_SHARE:
-        found.append(f"only {sent:.1%} of the asked requests were sent in time, needed {RATE_SHARE:.0%}")
-    asked = max((one.asked_rate for one in phases), default=0.0)
-    if asked and ceiling / asked < CEILING:
-        found.append(f"the tool itself ends at {ceiling:.0f}/s, asked for {asked:.0f}/s: needed {CEILING:.0f} times")
-    return found
+@dataclass
+class Tool:
+    """How well the tool itself did: delays of all requests in seconds, how many went out within their phase."""
+
+    delays: list[float] = field(default_factory=list)
+    in_time: int = 0
+    highest_rate: float = 0.0
+
+    def add(self, samples: Sequence[Sample], rate: float, seconds: float) -> None:
+        start = min((one.intended for one in samples), default=0.0)
+        self.delays += [one.sent for one in samples]
+        self.in_time += sum(one.intended + one.sent - start <= seconds for one in samples)
+        self.highest_rate = max(self.highest_rate, rate)
+
+    @property
+    def schedule_p99(self) -> float:
+        return percentile(self.delays, 99) or 0.0
+
+    @property
+    def sent_share(self) -> float:
+        return self.in_time / len(self.delays) if self.delays else 0.0
+
+    def doubts(self, ceiling: float) -> list[str]:
+        """Why a run says nothing about its engines; empty when it is valid."""
+        found = []
+        if self.schedule_p99 > SCHEDULE_P99:
+            late, allowed = self.schedule_p99 * 1000, SCHEDULE_P99 * 1000
+            found.append(f"requests left late: p99 {late:.1f} ms, allowed {allowed:.0f} ms")
+        if self.sent_share < RATE_SHARE:
+            found.append(f"only {self.sent_share:.1%} of the asked requests were sent in time, needed {RATE_SHARE:.0%}")
+        if ceiling < CEILING * self.highest_rate:
+            found.append(f"the tool itself ends at {ceiling:.0f}/s, asked for {self.highest_rate:.0f}/s: needed twice")
+        return found

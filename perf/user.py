@@ -3,6 +3,7 @@
 A user of Locust is here a source of requests: so many per second, however many answers are due.
 """
 
+import itertools
 import json
 import os
 import random
@@ -71,13 +72,15 @@ class Source(User):  # type: ignore[misc] # locust's classes carry no types
 
     abstract = True
     kind = ""
+    numbers = itertools.count()
 
     def on_start(self) -> None:
         env = os.environ.get
         self.label = self.kind
         self.zero = time.perf_counter()
         self.pool = Pool()
-        self.random = random.Random(f"{env('PERF_SEED', '1')}-{self.environment.runner.user_count}")  # noqa: S311
+        worker = getattr(self.environment.runner, "worker_index", 0)  # so that no two machines ask the same
+        self.random = random.Random(f"{env('PERF_SEED', '1')} {worker} {next(self.numbers)}")  # noqa: S311
         self.prompts = iter(Mix(self.random.randrange(2**32), int(env("PERF_CONTEXT", CONTEXT))))
         self.rate = float(env("PERF_RATE", "1"))
         self.due = self.random.expovariate(self.rate)
