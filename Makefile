@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e existing $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment
+.PHONY: help check test e2e existing $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -35,6 +35,10 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 
 quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
 	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
+perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
+	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
+bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
+	$(PYTHON) -m perf.bench
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)
@@ -104,6 +108,9 @@ drift: environment ## Compare a cluster with git: ENVIRONMENT=prod
 
 gates: environment ## Write the AnalysisTemplates, rules and alerts that rollouts/gates.yaml asks for
 	$(PYTHON) -m rollouts.generate
+
+engine:
+	@lab/install engine
 
 environment:
 	@lab/install test

@@ -80,6 +80,25 @@ class Gate(Strict):
         return self
 
 
+class Slo(Strict):
+    ttft: float = Field(gt=0)
+    tpot: float = Field(gt=0)
+
+
+class Throughput(Strict):
+    tolerated: float = Field(gt=0, le=1)
+    unacceptable: Share
+    confidence: Share
+    slo: Slo
+    floors: dict[str, Annotated[float, Field(gt=0)]]
+
+    @model_validator(mode="after")
+    def unacceptable_is_below_tolerated(self) -> Self:
+        if self.unacceptable >= self.tolerated:
+            raise ValueError(f"unacceptable ({self.unacceptable:g}) must be below tolerated ({self.tolerated:g})")
+        return self
+
+
 class Backstop(Strict):
     gate: Name
     requests: int = Field(ge=1)
@@ -112,6 +131,7 @@ class Gates(Strict):
     outcomes: Outcomes
     strata: Strata
     gates: dict[Name, Gate]
+    throughput: Throughput
     backstop: Backstop
     quality: Quality
     analysis: Analysis

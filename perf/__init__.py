@@ -1,0 +1,1 @@
+"""Load tests that tell a slower engine from a noisy machine."""

@@ -1,0 +1,176 @@
+"""`make perf`: the candidate's engine against the live release's, interleaved in one run, judged by their ratio.
+
+An engine is an image by digest, a git revision, a folder with `model/`, or `fake`. Without a live release there are
+only the floors that gates.yaml names for this hardware. `--proof` shows that the gate works.
+"""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from perf import cpu, engine, picture, report, stats
+from perf.errors import Failed, Invalid, PerfError, Refused, Unsure
+from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Session, ceiling
+from perf.stats import FAIL, PASS, Bounds, Slo
+from rollouts import gates
+
+OUT = Path("build/perf")
+QUOTA = 0.70
+PROOF_WINDOWS = 20
+
+
+def options(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m perf.gate", description=__doc__)
+    parser.add_argument("--candidate", default=str(engine.ROOT), help="the engine to judge; this tree unless given")
+    parser.add_argument("--baseline", default="", help="the live release's engine; none is a first release")
+    parser.add_argument("--windows", type=int, default=6)
+    parser.add_argument("--pairs", type=int, default=4, help="of each kind of load in a window")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--proof", action="store_true", help="the candidate against itself, then held to 70 %% CPU")
+    parser.add_argument("--out", type=Path, default=OUT)
+    return parser.parse_args(given)
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
+
+
+def hardware() -> str:
+    """The GPU's name, as gates.yaml would give it; PERF_HARDWARE where there is no nvidia-smi."""
+    if named := os.environ.get("PERF_HARDWARE"):
+        return named
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        ask = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.splitlines()[0].strip()  # noqa: S603
+    return "cpu"
+
+
+@contextlib.contextmanager
+def engines(what: dict[str, str], cores: Sequence[int], out: Path) -> Iterator[dict[str, engine.Engine]]:
+    """All of them up at once, each having answered."""
+    with contextlib.ExitStack() as stack:
+        logs = {label: out / f"{label}.log" for label in what}
+        found = {label: stack.enter_context(engine.running(name, cores, logs[label])) for label, name in what.items()}
+        for label, one in found.items():
+            say(f"waiting for the {label}: {what[label]}")
+            engine.ready(one, logs[label])
+        yield found
+
+
+class Gate:
+    """One run of `make perf`."""
+
+    def __init__(self, asked: argparse.Namespace) -> None:
+        known = gates.load().throughput
+        self.asked, self.floors = asked, dict(known.floors)
+        self.bounds = Bounds(known.tolerated, known.unacceptable, known.confidence)
+        self.slo = Slo(known.slo.ttft, known.slo.tpot)
+        self.engine_cores, self.tool_cores = cpu.split()
+        asked.out.mkdir(parents=True, exist_ok=True)
+
+    def run(self) -> dict[str, Any]:
+        asked = self.asked
+        labels = {BASELINE: asked.candidate if asked.proof else asked.baseline, CANDIDATE: asked.candidate}
+        what = {label: name for label, name in labels.items() if name}
+        model, context = engine.named_model(engine.ROOT)
+        self.session = Session({}, model, context, self.slo, self.tool_cores, asked.seed, say)
+        say("the tool alone, against a server that costs nothing")
+        self.ceiling = ceiling(self.session, self.engine_cores)
+        with engines(what, self.engine_cores, asked.out) as up:
+            self.session.urls = {label: one.url for label, one in up.items()}
+            self.session.warm_up()
+            self.knee = self.session.find_knee()
+            say(f"the knee is at {self.knee:.1f} requests/s")
+            found = self.proof(up) if asked.proof else self.compare()
+        return self.written(found)
+
+    def compare(self) -> dict[str, Any]:
+        self.session.windows(self.knee, self.asked.windows, self.asked.pairs, (STEADY, FLOOD))
+        measured = self.session.measured
+        floor = report.floor_verdict(measured, hardware(), self.floors)
+        if BASELINE not in self.session.urls:
+            judged = report.Judged(floor["verdict"] if floor else stats.PASS, {})
+        else:
+            judged = report.judged(measured, self.bounds)
+            verdicts = [judged.verdict, *([floor["verdict"]] if floor else [])]
+            judged = report.Judged(stats.together(verdicts), judged.metrics)
+        return self.document(judged) | {"floor": floor, "first_release": BASELINE not in self.session.urls}
+
+    def proof(self, up: dict[str, engine.Engine]) -> dict[str, Any]:
+        """The same engine twice, window by window; then the candidate under a quota, in one window."""
+        self.session.windows(self.knee, PROOF_WINDOWS, self.asked.pairs, (FLOOD,))
+        same = list(self.session.measured)
+        windows = [one.verdict for one in report.by_window(same, self.bounds)]
+        self.session.measured.clear()
+        say(f"the candidate held to {QUOTA:.0%} of its CPU")
+        with cpu.quota(QUOTA, self.engine_cores, up[CANDIDATE].pids):
+            self.session.windows(self.knee, 1, self.asked.pairs * 2, (FLOOD,))
+        held = report.judged(self.session.measured, self.bounds)
+        self.session.measured = same + self.session.measured
+        proven = windows.count(PASS) == len(windows) and held.verdict == FAIL
+        ratios = [one.metrics["tokens_per_second"].document(self.bounds) for one in report.by_window(same, self.bounds)]
+        shown = {
+            "passed": windows.count(PASS),
+            "windows": ratios,
+            "quota": QUOTA,
+            "held": held.metrics["tokens_per_second"].document(self.bounds),
+            "proven": proven,
+        }
+        judged = report.judged(same, self.bounds)
+        return self.document(judged) | {"proof": shown}
+
+    def document(self, judged: report.Judged) -> dict[str, Any]:
+        return report.document(judged, self.bounds, self.session.tool, self.ceiling)
+
+    def written(self, found: dict[str, Any]) -> dict[str, Any]:
+        names = {"candidate": self.asked.candidate, "baseline": self.asked.baseline, "seed": self.asked.seed}
+        found |= {**names, "hardware": hardware(), "knee": self.knee, "slo": vars(self.slo)}
+        found |= {"steps": report.rows(self.session.steps), "phases": report.rows(self.session.measured)}
+        report.save(found, self.asked.out / "report.json")
+        picture.draw(self.session.steps, self.knee, self.slo, found["verdict"], self.asked.out / "latency.png")
+        print(report.table(self.session.steps, found))  # noqa: T201
+        return found
+
+
+def verdict(found: dict[str, Any]) -> None:
+    """Raise what the run came to, unless it is a pass."""
+    if not found["valid"]:
+        raise Invalid(
+            f"the run says nothing about the engines: {'; '.join(found['doubts'])}: run it on a quieter machine"
+        )
+    if shown := found.get("proof"):
+        say(f"{shown['passed']} of {len(shown['windows'])} windows of the same engine passed")
+        say(f"held to {shown['quota']:.0%} of its CPU: {shown['held']}")
+        if not shown["proven"]:
+            raise Failed("the gate is not proven: see `proof` in report.json")
+    elif found["verdict"] == FAIL:
+        raise Failed(f"the candidate is slower: {found['metric']} at {found['ratio']} of the live release's")
+    elif found["verdict"] != PASS:
+        raise Unsure("not enough evidence: give it more time with --windows")
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    asked = options(given)
+    try:
+        if asked.windows < 1 or asked.pairs < 2:
+            raise Refused("--windows must be at least 1 and --pairs at least 2")
+        found = Gate(asked).run()
+        verdict(found)
+    except gates.GatesError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return Refused.code
+    except PerfError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.code
+    say(f"passed; the report is {asked.out / 'report.json'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
