@@ -22,11 +22,10 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
-$(filter-out model quality,$(FOLDERS)): environment
 gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
 	@lab/install lab && $(PYTHON) -m lab.gitops
 
-$(FOLDERS): environment
+$(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
 
 model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
@@ -35,8 +34,10 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 
 quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
 	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
+
 perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
+
 bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
 	$(PYTHON) -m perf.bench
 

@@ -3,7 +3,7 @@
 import json
 import math
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,10 @@ from typing import Any
 from perf import stats
 from perf.engine import ROOT
 from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Measured
-from perf.stats import Bounds, Ratio, Tool
+from perf.stats import Bounds, Figures, Ratio, Tool
 
 # name -> (the load it is read from, value of a phase, whether more is better)
-METRICS = {
+METRICS: dict[str, tuple[str, Callable[[Figures], float | None], bool]] = {
     "tokens_per_second": (FLOOD, lambda one: one.tokens_per_second, True),
     "ttft_p50": (STEADY, lambda one: one.ttft["p50"], False),
     "tpot_p50": (STEADY, lambda one: one.tpot["p50"], False),

@@ -67,7 +67,7 @@ def tokens_of(given: Any) -> int:
     return given if isinstance(given, int) else 0
 
 
-class Source(User):  # type: ignore[misc] # locust's classes carry no types
+class Source(User):
     """A Poisson source of requests; `PERF_RATE` per second and user, so that N users are N times as many."""
 
     abstract = True

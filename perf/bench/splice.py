@@ -38,7 +38,7 @@ class Front(Side):
         back = Side()
         back.other = self.mine
         made, _ = await asyncio.get_running_loop().create_connection(lambda: back, "127.0.0.1", self.target)
-        self.other = cast(asyncio.Transport, made)
+        self.other = made
         self.other.writelines(self.early)
 
 
