@@ -7,6 +7,7 @@ only the floors that gates.yaml names for this hardware. `--proof` shows that th
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -95,7 +96,7 @@ class Gate:
         measured = self.session.measured
         floor = report.floor_verdict(measured, hardware(), self.floors)
         if BASELINE not in self.session.urls:
-            judged = report.Judged(floor["verdict"] if floor else stats.PASS, {})
+            judged = report.Judged(floor["verdict"] if floor else stats.UNSURE, {})
         else:
             judged = report.judged(measured, self.bounds)
             verdicts = [judged.verdict, *([floor["verdict"]] if floor else [])]
@@ -151,12 +152,15 @@ def verdict(found: dict[str, Any]) -> None:
             raise Failed("the gate is not proven: see `proof` in report.json")
     elif found["verdict"] == FAIL:
         raise Failed(f"the candidate is slower: {found['metric']} at {found['ratio']} of the live release's")
+    elif found["verdict"] != PASS and found.get("first_release") and not found["floor"]:
+        raise Unsure(f"nothing to compare with: name the live release with BASELINE=…, or a floor for {hardware()}")
     elif found["verdict"] != PASS:
         raise Unsure("not enough evidence: give it more time with --windows")
 
 
 def main(given: Sequence[str] | None = None) -> int:
     asked = options(given)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: engines end with whoever started them
     try:
         if asked.windows < 1 or asked.pairs < 2:
             raise Refused("--windows must be at least 1 and --pairs at least 2")
