@@ -22,11 +22,10 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
-$(filter-out model quality,$(FOLDERS)): environment
 gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
 	@lab/install lab && $(PYTHON) -m lab.gitops
 
-$(FOLDERS): environment
+$(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
 
 model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
