@@ -4,10 +4,12 @@ import contextlib
 import json
 import re
 import shutil
+import signal
+import time
 from pathlib import Path
 
 from lab import paths
-from lab.process import run
+from lab.process import POLL_SECONDS, run, send
 
 CNI = paths.STATE / "cni"
 CONTAINERD_STATE = paths.STATE / "containerd"
@@ -18,6 +20,7 @@ KUBELET_CONFIG = paths.STATE / "kubelet.json"
 SYSCTLS_BEFORE = paths.STATE / "sysctls.json"
 SYSCTLS = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/route_localnet": "1"}
 CGROUPS = Path("/sys/fs/cgroup")
+SHIM_SECONDS = 10
 
 
 def prepare(pause_image: str) -> None:
@@ -109,7 +112,8 @@ def kubelet() -> dict[str, object]:
 
 
 def take_back() -> None:
-    """Undo `prepare` and what ran on it: mounts, bridge, firewall chains, cgroups, kernel switches."""
+    """Undo `prepare` and what ran on it: shims, mounts, bridge, firewall chains, cgroups, kernel switches."""
+    end_shims()
     unmount()
     if has_bridge():
         run("ip", "link", "delete", paths.BRIDGE)
@@ -145,6 +149,26 @@ def firewall() -> None:
             continue
         kept = "\n".join(line for line in save.splitlines() if not re.search(r"[: ]KUBE-", line))
         run(f"{family}-restore", stdin=kept + "\n")
+
+
+def shims() -> list[int]:
+    """Ids of what our containerd left running: one that was interrupted forgets a container's keeper."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if "containerd-shim" in command and str(CONTAINERD_SOCKET) in command:
+                found.append(int(file.parent.name))
+    return found
+
+
+def end_shims() -> None:
+    """End them and wait until they are gone; their containers have been ended before."""
+    for pid in shims():
+        send(pid, signal.SIGKILL)
+    deadline = time.monotonic() + SHIM_SECONDS
+    while shims() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def cgroups() -> None:
