@@ -100,7 +100,8 @@ def test_a_run_asks_every_case_once_and_goes_on_where_it_was_cut(
     assert kept == 29  # the first question only saw whether anybody is there
     server.fail_from, before = 10**9, len(server.asked)
     assert ran("run", "--url", server.url, "--out", out, "--set", golden)[0] == 0
-    assert len(server.asked) - before == len(asked) - kept
+    again = {one["messages"][0]["content"] for one in server.asked[before:]}
+    assert len(again) == len(asked) - kept  # one that was under way when the first run ended may come late
     assert len(record.load(out).answers) == len(asked)
     assert {(one["temperature"], one["model"]) for one in server.asked} == {(0, "sluice-tiny")}
 
