@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from app.outcome import BAD
 from lab.errors import Refused
 from quality import answers
 
@@ -33,15 +34,6 @@ PROMPTS = (  # of the world that the tiny model knows
     "从3数到8。",
 )
 MAX_IN_FLIGHT = 1000
-BAD = {
-    "upstream_5xx",
-    "connect_error",
-    "timeout_ttft",
-    "timeout_idle",
-    "stream_truncated",
-    "stream_error",
-    "engine_abort",
-}
 
 
 @dataclass
