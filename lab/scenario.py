@@ -10,6 +10,7 @@ from ruamel.yaml.error import YAMLError
 from lab.errors import Refused
 
 Check = Literal["weights-exact", "helm-test"]
+Change = Literal["retrained", "over-quantised weights"]  # the first makes as good answers, the second worse ones
 
 
 class Strict(BaseModel):
@@ -57,6 +58,7 @@ class Scenario(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,40}$")
     says: str
     tier: Literal["fake", "real"] = "fake"
+    change: Change = Field(default="retrained", description="what the release does to the model")
     long: bool = Field(default=False, description="only with ALL=1")
     strategy: Literal["canary", "blueGreen"] = "canary"
     rate: float = Field(default=20, gt=0, le=200, description="user requests per second")

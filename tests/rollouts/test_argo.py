@@ -69,6 +69,14 @@ def test_from_the_5_percent_step_on_both_strata_must_pass(promtool, gates, probe
         assert not differences(promtool, series, query(gates, "bad-share", step=name), expected)
 
 
+@pytest.mark.parametrize("verdict", [1, 0, -1])
+def test_the_verdict_on_the_answers_is_the_probers_for_this_release_alone(promtool, gates, verdict):
+    series = {f"sluice_answers_verdict{{{RELEASE}}}": f"{verdict}x60"}
+    other = {'sluice_answers_verdict{rollout="demo/llm-engine", release="v1.2.0-r4"}': f"{-verdict}x60"}
+    assert not differences(promtool, series | other, query(gates, "answers"), verdict)
+    assert not differences(promtool, other, query(gates, "answers"), None)
+
+
 @pytest.mark.parametrize(("probe", "user", "expected"), [(1, 0, 1), (0, 1, 0), (1, -1, -1), (-1, 0, -1), (1, None, 1)])
 def test_before_it_the_probes_pass_is_enough(promtool, gates, probe, user, expected):
     for name in ("0", "1"):
@@ -150,7 +158,8 @@ def test_only_the_two_limits_have_a_success_condition_alone(gates):
         for name, metric in metrics(gates, template).items()
         if "failureCondition" not in metric
     }
-    assert alone == {"no-data", "backstop-undecided", *(f"{gate}-undecided" for gate in gates.gates)}
+    undecided = {f"{gate}-undecided" for gate in ("answers", "backstop", *gates.gates)}
+    assert alone == {"no-data"} | undecided
     assert not any(
         "successCondition" not in metric
         for template in argo.templates(gates)
