@@ -111,8 +111,14 @@ def users(gates: Gates, name: str) -> str:
     few = f'max(sluice:judged_ended{{{STEP}, arm="canary", source="user"}}) < {gates.strata.quiet_requests}'
     late = f"{elapsed()} >= {{{{args.quiet-after}}}}"
     not_needed = f"vector(1) and vector({{{{args.step}}}}) < {gates.strata.users_from}"
-    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late}'
+    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late} and {well(gates, name)}'
     return f"\n  ({not_needed})\n  or ({quiet})\n  or max({passed(name, 'user')})\n"
+
+
+def well(gates: Gates, name: str) -> str:
+    """Where stable fails its users too, few judged requests are no quiet time: what both arms fail is not judged."""
+    share = f'max(sluice:gate_stable_bad:ratio{{gate="{name}", {STEP}, source="user"}})'
+    return f"{share} <= {gates.gates[name].unacceptable!r}"
 
 
 def passed(name: str, source: str) -> str:

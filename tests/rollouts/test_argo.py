@@ -37,7 +37,15 @@ def query(gates, template: str, **changed: str) -> str:
     return resolved(metrics(gates, template)[template]["provider"]["prometheus"]["query"], **changed)
 
 
-def step(probe: int | None, user: int | None, *, users: int = 500, name: str = "5", tripped: int = 0) -> dict[str, str]:
+def step(
+    probe: int | None,
+    user: int | None,
+    *,
+    users: int = 500,
+    name: str = "5",
+    tripped: int = 0,
+    stable: float = 0,
+) -> dict[str, str]:
     """What is recorded of a step that began at 0 s: verdicts of both strata, judged user requests."""
     at = f'{RELEASE}, step="{name}"'
     series = {
@@ -45,6 +53,7 @@ def step(probe: int | None, user: int | None, *, users: int = 500, name: str = "
         f'sluice:judged_ended{{{at}, arm="canary", source="user"}}': f"{users}x60",
         f'sluice:backstop{{{at}, source="user"}}': f"{tripped}x60",
         f'sluice:backstop{{{at}, source="probe"}}': "0x60",
+        f'sluice:gate_stable_bad:ratio{{gate="bad-share", {at}, source="user"}}': f"{stable}x60",
         'sluice:quiet_stands{quiet="probes"}': "1x60",
         'sluice:quiet_stands{quiet="abort"}': "0x60",
     }
@@ -105,6 +114,12 @@ def test_in_a_quiet_time_the_probes_pass_stands(promtool, gates):
     assert not differences(promtool, step(1, 0, users=200), asked, 0, at="3m")
     assert not differences(promtool, step(0, 0, users=199), asked, 0, at="3m")
     assert not differences(promtool, step(1, -1, users=199), asked, -1, at="3m")
+
+
+def test_users_whom_stable_fails_too_are_no_quiet_time(promtool, gates):
+    asked, limit = query(gates, "bad-share", quiet_after="180"), gates.gates["bad-share"].unacceptable
+    assert not differences(promtool, step(1, 0, users=0, stable=limit), asked, 1)
+    assert not differences(promtool, step(1, 0, users=0, stable=limit + 0.01), asked, 0)
 
 
 def test_a_quiet_time_can_be_no_excuse(promtool, gates):
