@@ -38,8 +38,8 @@ quality: environment ## The quality gate on a real engine; PROOF=1 shows on know
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
-bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
-	$(PYTHON) -m perf.bench
+bench: environment $(if $(ABUSE),,engine) ## What the gateway costs, and with a real vLLM; ABUSE=1 [SOAK=600]: what clients that mean harm can do
+	$(PYTHON) -m perf.bench$(if $(ABUSE),.abuse $(if $(SOAK),--soak "$(SOAK)"))
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)

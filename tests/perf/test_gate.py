@@ -39,7 +39,7 @@ def test_whatever_is_no_pass_has_its_own_error(change: dict[str, Any], error: ty
         gate.verdict({**GOOD, **change})
 
 
-@pytest.mark.parametrize("given", [["--windows", "0"], ["--pairs", "1"]])
+@pytest.mark.parametrize("given", [["--windows", "0"], ["--pairs", "5"]])
 def test_too_little_to_judge_by_is_refused(given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert gate.main(["--candidate", "v1.0.0", *given]) == 5
     assert capsys.readouterr().err.count("\n") == 1
