@@ -32,9 +32,10 @@ class Answer(Response):
         finally:
             self.gateway.unfinished.discard(work)
             stopped = work.cancelled()
-            for task in (work, gone):
-                task.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
+            gone.cancel()
+            if not work.done():
+                work.cancel()
+                await asyncio.gather(work, return_exceptions=True)
             if not stopped:
                 self.exchange.hang_up()  # counts only what has not ended
         if stopped:

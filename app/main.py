@@ -5,18 +5,19 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
-import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app import pool
 from app.arms import Board, static
 from app.baseline import Baseline
 from app.budget import Budget
 from app.checks import Checker
 from app.cluster import ClusterArms
 from app.counting import Counting
+from app.door import Door
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
@@ -24,7 +25,6 @@ from app.gateway import Gateway
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
-from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.settings import Settings
@@ -37,6 +37,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.metrics = settings, counters
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
+    app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http)
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(RequestValidationError, invalid)
@@ -53,11 +54,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     checker = Checker(counters)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
+        pool.session(settings.connect_seconds) as session,
         running(checker.run()),
         running(keys.run()),
         recording(settings.database_url, settings.salt) as recorder,

@@ -112,7 +112,9 @@ class Attempt:
             "x-sluice-source": self.call.source,
             "x-sluice-step": self.arms.step,
         }
-        return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+        return await self.gateway.session.post(
+            pool.address(engine, self.call.path), data=self.call.body, headers=headers
+        )
 
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""

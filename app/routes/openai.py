@@ -17,7 +17,7 @@ router = APIRouter()
 @router.post("/v1/embeddings")
 @router.post("/v1/responses")
 async def generate(request: Request) -> Response:
-    return Answer(await admitted(request, request.url.path))
+    return Answer(await admitted(request, request.scope["path"]))
 
 
 @router.get("/v1/models")
