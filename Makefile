@@ -35,7 +35,7 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
 	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
 
-perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
+perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
 bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
