@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx2
 
-from release import registry, signature
+from release import record, registry, signature
 from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
-from release.environment import Environment
+from release.environment import ROOT, Environment
 from release.errors import InProgress, Refused
 from release.helm import Helm, Manifest, run
+from release.history import History
 from rollouts.gates import Gates, GatesError, load
 
 
@@ -34,7 +35,7 @@ class Deploy:
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
-        self.say(f"checked: gates, values, images, {self.signatures()}")
+        self.say(f"checked: gates, values, images, {self.signatures()}, {record.check(History(ROOT), release)}")
         self.cluster.find()  # says in one line when the cluster is away; Helm's own words for it are long
         return new, run(self.helm.deployed())
 

@@ -9,9 +9,9 @@ from typing import Annotated
 import httpx2
 import typer
 
-from model import pin
 from release import audit, environment, forge, outputs, registry, signature, version
 from release import promote as promotion
+from release import record as records
 from release import rollback as rollbacks
 from release import verdict as verdicts
 from release.access import open_way
@@ -67,16 +67,10 @@ def record(
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write a release of this commit's model and gates into an environment's release.yaml, and say where it is."""
+    """Write a release of this commit (model, adapters, prompts, flags, gates, baseline) into an environment."""
     with told():
-        history, model = History(root), pin.load(root / "model/model.yaml")
-        content = {
-            "version": name,
-            "images": {"gateway": gateway, "engine": engine},
-            "model": {"id": model.id, "revision": model.revision, "sha256": model.sha256},
-            "gates": f"sha256:{hashlib.sha256(gates.read_bytes()).hexdigest()}",
-        }
-        environment.checked({"release": content}, "release.yaml")
+        history = History(root)
+        content = records.content(root, env, name, {"gateway": gateway, "engine": engine}, gates)
         history.fetch()
         text, way = document(content), way_of(history, env)
         title, branch = f"chore({env}): release {name}", f"release/{env}/{name}"
