@@ -165,6 +165,13 @@ def load(folder: Path) -> Environment:
     return Environment(folder, checked(document, str(path)), values, document)
 
 
+def of(folder: Path, text: str) -> Environment:
+    """The environment as it would be with this text as its release.yaml."""
+    path = folder / "release.yaml"
+    document = parsed(text, str(path))
+    return Environment(folder, checked(document, str(path)), mapping(folder / "values.yaml"), document)
+
+
 def checked(document: dict[str, Any], source: str) -> Release:
     """The release that a document of one key holds; raises Refused naming the source, the key and the fix."""
     if set(document) != {"release"}:

@@ -60,7 +60,10 @@ def check(history: History, release: Release) -> str:
     if not commit:
         return f"not model and baseline (no tag {release.version} here)"
     path = "model/model.yaml"
-    model = pin.Pin(**parsed(history.text(commit, path) or "", f"{release.version}:{path}"))
+    document = parsed(history.text(commit, path) or "", f"{release.version}:{path}")
+    if not pin.KEYS <= set(document) <= pin.KEYS | pin.MORE:
+        raise Refused(f"{release.version}:{path}: is no model pin that this version of sluice reads; release it anew")
+    model = pin.Pin(**document)
     equal(release, "model.sha256", release.model.sha256, model.sha256)
     if "adapter" in release.model_fields_set and set(release.adapter) != set(model.adapters):
         raise Refused(f"release.adapter: {release.version} has {sorted(model.adapters) or 'none'}; record it again")

@@ -94,3 +94,10 @@ def test_a_hash_that_does_not_fit_is_refused(
 def test_a_release_of_another_repository_is_said_to_be_uncompared(team: Team, content: dict[str, Any]) -> None:
     release = checked({"release": content | {"version": "v7.0.0"}}, "release.yaml")
     assert "no tag v7.0.0 here" in record.check(team.history, release)
+
+
+def test_a_tag_whose_commit_pins_no_model_is_refused(team: Team, content: dict[str, Any]) -> None:
+    team.history.git("tag", "--annotate", "--message=x", "v0.9.0", f"{team.history.main}~1", env=identity())
+    release = checked({"release": content | {"version": "v0.9.0"}}, "release.yaml")
+    with pytest.raises(Refused, match=r"v0\.9\.0:model/model\.yaml: is no model pin"):
+        record.check(team.history, release)
