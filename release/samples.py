@@ -8,28 +8,15 @@ from typing import Any
 import httpx2
 from lightkube.config import client_adapter
 from lightkube.resources.core_v1 import Secret
-from pydantic import BaseModel, ConfigDict
 
 from quality.prompts import Golden, load
 from release.cluster import Cluster, answers
 from release.errors import Refused, Unreachable
+from release.report import Sample
 
 ARMS = ("stable", "canary")
 AT_ONCE = 4  # a look must not be load
 SECONDS = 60.0  # for one answer
-
-
-class Sample(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    id: str
-    question: str
-    stable: str
-    canary: str
-
-    @property
-    def same(self) -> bool:
-        return self.stable == self.canary
 
 
 @dataclass(frozen=True)

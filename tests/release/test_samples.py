@@ -7,7 +7,8 @@ import pytest
 from quality.prompts import load
 from release.cluster import Cluster
 from release.errors import Refused, Unreachable
-from release.samples import Sample, cell, table, taken, through
+from release.report import Sample
+from release.samples import cell, table, taken, through
 from tests.release.conftest import NAMESPACE, Scripted
 
 SECRET = f"/api/v1/namespaces/{NAMESPACE}/secrets/llm-probe"
