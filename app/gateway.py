@@ -84,10 +84,12 @@ class Gateway:
 
 
 def headers(arms: Arms, arm: str, call: Call) -> dict[str, str]:
-    """What every answer says about who gave it."""
+    """What every answer says about who gave it; a probe also hears which release is judged."""
+    probe = {"x-sluice-rollout": arms.rollout, "x-sluice-release": arms.release} if call.source == "probe" else {}
     return {
         "x-request-id": call.id,
         "x-sluice-arm": arm,
         "x-sluice-version": arms.version,
         "x-sluice-step": arms.step,
+        **probe,
     }
