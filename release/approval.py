@@ -13,6 +13,7 @@ from release.cli import Env, Json, Name, Namespace, target, told
 from release.cluster import Cluster, State
 from release.errors import Refused
 from release.history import History
+from release.report import Sample
 
 app = typer.Typer()
 
@@ -65,6 +66,6 @@ def waiting(state: State, version: str) -> State:
     return state
 
 
-def asked(env: str, cluster: Cluster, gateway: str) -> list[sampled.Sample]:
+def asked(env: str, cluster: Cluster, gateway: str) -> list[Sample]:
     values = environment.mapping(environment.folder_of(env) / "values.yaml")
     return sampled.taken(sampled.through(cluster, gateway, str(values.get("modelName") or "llm")))

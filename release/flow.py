@@ -13,6 +13,7 @@ from release import audit, environment, forge, outputs, registry, signature, ver
 from release import promote as promotion
 from release import record as records
 from release import rollback as rollbacks
+from release import summary as summaries
 from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
@@ -82,6 +83,18 @@ def record(
         if written.changed:
             audit.write(history, Entry(env, name, "recorded", release=digest(text), link=written.link))
         told_where(written, f"{env} has {name} already")
+
+
+@app.command()
+def summary(
+    runner: Annotated[str, typer.Option(envvar="GPU_RUNNER", help="the runner's name; empty: a hosted one")] = "",
+    root: Root = Path(),
+) -> None:
+    """Print the quality and throughput gates' tables, and put them on the workflow's page."""
+    with told():
+        text = summaries.summary(root, runner)
+        summaries.publish(text)
+        typer.echo(text)
 
 
 @app.command()
