@@ -18,6 +18,7 @@ from app.metrics import Metrics
 from app.quota import Quotas
 from app.settings import Settings
 from app.slots import Slots
+from app.traces import Traces
 
 
 @dataclass
@@ -31,6 +32,7 @@ class Gateway:
     keys: Keys
     slots: Slots
     quotas: Quotas
+    traces: Traces
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
