@@ -97,7 +97,7 @@ def understood(
         user=str(user)[:256],
         source=source,
         arm=arm,
-        id=id or identity(request),
+        id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
     )
 
