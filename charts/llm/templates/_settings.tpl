@@ -13,6 +13,10 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- with .Values.tracing.endpoint }}
+SLUICE_OTLP_ENDPOINT: {{ . | quote }}
+SLUICE_TRACE_SHARE: {{ $.Values.tracing.share | quote }}
+{{- end }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}
@@ -21,4 +25,21 @@ SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kin
 {{/* The hash is in the name: pods that are rolled back find the settings they were started with. */}}
 {{- define "llm.gatewayConfigMap" -}}
 {{ include "llm.fullname" . }}-gateway-{{ include "llm.gatewaySettings" . | sha256sum | trunc 10 }}
+{{- end }}
+
+{{/* vLLM's own spans, below the gateway's; another engine's arguments are the site's to give. */}}
+{{- define "llm.engineArgs" -}}
+{{- $args := .Values.engine.args }}
+{{- if include "llm.engineTraces" . }}
+{{- $args = concat $args (list "--otlp-traces-endpoint" (printf "%s/v1/traces" .Values.tracing.endpoint)) }}
+{{- end }}
+{{- with $args }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "llm.engineTraces" -}}
+{{- if and .Values.tracing.endpoint (eq "vllm" (dig "engine" "vllm" .Values.gateway.settings)) }}yes{{ end }}
+{{- end }}
+
+{{- define "llm.collectorPort" -}}
+{{ .Values.tracing.endpoint | splitList ":" | last }}
 {{- end }}
