@@ -55,6 +55,8 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace
     if entry.trace.span:
         entry.trace.models(path, asked, gateway.settings.model_name, gateway.settings.engine)
+    if gateway.samples:
+        gateway.samples.begin(wanted, asked, exchange)
     return Admitted(gateway, wanted, arms, exchange)
 
 

@@ -68,6 +68,8 @@ class Exchange:
     took: float = 0.0  # seconds, once it has ended
     tokens: int | None = None  # of the answer
     usage: dict[str, int] = field(default_factory=dict)  # tokens by direction, once it has ended
+    keep: bool = False  # its text is to be kept: it was sampled
+    said: Said | None = None  # that text
     rescued: bool = False  # stable has answered in the canary's place
     variant: str = ""
     trace: Trace = NO_TRACE
@@ -117,6 +119,7 @@ class Exchange:
         self.blame(ending)
         self.took, self.usage = self.age, tokens or {}
         self.tokens = self.usage.get("out")
+        self.said = said if self.keep else None
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)

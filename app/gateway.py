@@ -16,6 +16,7 @@ from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.quota import Quotas
+from app.samples import Samples
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
@@ -37,6 +38,7 @@ class Gateway:
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
+    samples: Samples | None = None
 
     @property
     def arms(self) -> Arms:

@@ -28,6 +28,7 @@ from app.metrics import Metrics
 from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
+from app.samples import sampling
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
@@ -66,12 +67,12 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running(app.state.journal.run()),
         contextlib.aclosing(Traces(settings)) as traces,
         recording(settings.database_url, settings.salt) as recorder,
+        sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
-        app.state.gateway = gateway = Gateway(
-            settings, counters, ledger, board, session, budget, keys, slots, quotas, traces, recorder=recorder
-        )
+        parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces)
+        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples)
         app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield

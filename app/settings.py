@@ -3,10 +3,11 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app.keys import loaded
+from app.redaction import patterns
 from app.store import async_url
 
 
@@ -57,6 +58,8 @@ class Settings(BaseSettings):
     rescue_share: float = Field(default=0.1, ge=0, le=1, description="rescues per request of stable, at most")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
     database_url: str = Field(default="", description="sqlite:///FILE or postgresql://…; empty: no feedback")
+    record_share: float = Field(default=0, ge=0, le=1, description="of users' prompts and answers, kept redacted")
+    redact_file: Path | None = Field(default=None, description="regular expressions, one a line, to take out as well")
     otlp_endpoint: str = Field(default="", description="http://COLLECTOR:4318, gets traces; empty: none are made")
     trace_share: float = Field(default=1, ge=0, le=1, description="of the requests whose client has not decided it")
     log_level: str = Field(
@@ -100,6 +103,20 @@ class Settings(BaseSettings):
         if url:
             async_url(url)
         return url
+
+    @field_validator("record_share")
+    @classmethod
+    def has_a_database(cls, share: float, info: ValidationInfo) -> float:
+        if share and info.data.get("database_url") == "":
+            raise ValueError("samples are kept in the feedback database: set SLUICE_DATABASE_URL")
+        return share
+
+    @field_validator("redact_file")
+    @classmethod
+    def has_patterns(cls, path: Path | None) -> Path | None:
+        if path:
+            patterns(path)
+        return path
 
     @cached_property
     def probe_key(self) -> str:
