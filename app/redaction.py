@@ -20,7 +20,7 @@ KEYS = (
 SIGN, VALUES = r"['\"]?\s{0,5}[:=：]\s{0,5}['\"]?", r"[^\s'\",;，。]{4,}"
 NAMED = (
     rf"((?i:\bapi[_ -]?key|access[_ -]?key|secret|token|passwo?r?d|密码|口令|密钥){SIGN}){VALUES}",
-    rf"((?i:\bpassword is|密码是|口令是)\s{0, 5}){VALUES}",
+    rf"((?i:\bpassword is|密码是|口令是)\s{{0,5}}){VALUES}",
 )
 BEGIN, END = r"(?<![0-9A-Za-z_.])", r"(?![0-9A-Za-z_])"  # \b knows no border between 号 and 4
 CARD = rf"{BEGIN}\d(?:[ -]?\d){{12,18}}{END}"  # with its check digit right
