@@ -101,7 +101,7 @@ class Attempt:
         if reply.status >= 500:
             raise EngineFault("upstream_5xx", f"the engine answered {reply.status}")
         if reply.status >= 400:
-            raise Declined(reply.status, await self.read(reply))
+            raise Declined(reply.status, await self.read(reply), self.call.body)
         if not self.call.stream:
             return Opened("application/json", await self.whole(reply), None)
         frames = self.frames(reply)
