@@ -19,7 +19,7 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 	$(PYTHON) -m lab.linters
 
 test: environment ## Everything that needs no engine and no cluster
-	$(PYTHON) -m lab tools helm
+	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
 
 gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback

@@ -16,8 +16,10 @@ from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.quota import Quotas
+from app.samples import Samples
 from app.settings import Settings
 from app.slots import Slots
+from app.traces import Traces
 
 
 @dataclass
@@ -31,10 +33,12 @@ class Gateway:
     keys: Keys
     slots: Slots
     quotas: Quotas
+    traces: Traces
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
+    samples: Samples | None = None
 
     @property
     def arms(self) -> Arms:
