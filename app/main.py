@@ -24,11 +24,13 @@ from app.gateway import Gateway
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
+from app.mounted import Mounted
 from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.settings import Settings
 from app.slots import Slots
+from app.words import Words, loaded
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -50,7 +52,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
-    checker = Checker(counters)
+    words = Mounted(settings.words_file, loaded, Words(), counters.words_broken, "words")
+    checker = Checker(counters, lambda: words.now)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
@@ -60,12 +63,13 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
         running(checker.run()),
         running(keys.run()),
+        running(words.run()),
         recording(settings.database_url, settings.salt) as recorder,
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
         app.state.gateway = gateway = Gateway(
-            settings, counters, ledger, board, session, budget, keys, slots, quotas, recorder=recorder
+            settings, counters, ledger, board, session, budget, keys, slots, quotas, recorder=recorder, words=words
         )
         app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
