@@ -13,6 +13,10 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- if .Values.gateway.words.existingConfigMap }}
+SLUICE_WORDS_FILE: /etc/sluice/words/words.txt
+SLUICE_BLOCK_WORDS: {{ .Values.gateway.words.block | quote }}
+{{- end }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}
