@@ -12,6 +12,7 @@ from app.checks import Checker
 from app.metrics import Metrics, Where
 from app.question import NOTHING, Question
 from app.said import Said
+from app.traces import NO_TRACE, Trace
 
 
 class Ledger:
@@ -67,6 +68,12 @@ class Exchange:
     whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
     took: float = 0.0  # seconds, once it has ended
     tokens: int | None = None  # of the answer
+    usage: dict[str, int] = field(default_factory=dict)  # tokens by direction, once it has ended
+    keep: bool = False  # its text is to be kept: it was sampled
+    said: Said | None = None  # that text
+    rescued: bool = False  # stable has answered in the canary's place
+    variant: str = ""
+    trace: Trace = NO_TRACE
     question: Question = NOTHING  # what its answer is looked at for; gone when it has ended
 
     @property
@@ -112,7 +119,9 @@ class Exchange:
             return
         self.over_with = True
         self.blame(ending)
-        self.took, self.tokens = self.age, (tokens or {}).get("out")
+        self.took, self.usage = self.age, tokens or {}
+        self.tokens = self.usage.get("out")
+        self.said = said if self.keep else None
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)

@@ -17,8 +17,10 @@ from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.mounted import Mounted
 from app.quota import Quotas
+from app.samples import Samples
 from app.settings import Settings
 from app.slots import Slots
+from app.traces import Traces
 from app.words import Words
 
 
@@ -33,10 +35,12 @@ class Gateway:
     keys: Keys
     slots: Slots
     quotas: Quotas
+    traces: Traces
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
+    samples: Samples | None = None
     words: Mounted[Words] | None = None
 
     @property

@@ -23,6 +23,7 @@ from lab.scenario import Fault, When
 from lab.stage import NAME, Images, Stage
 from lab.timeline import Timeline
 from lab.traffic import Traffic
+from release import checkout
 from release.deploy import gates_at
 from release.errors import ReleaseError
 from release.explain import explain, gathered
@@ -178,7 +179,7 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
     records = measures.read(OUT / "requests.jsonl")
     fail_at, pass_at = document.thresholds()
     report = Report(
-        commit=e2e.commit(),
+        commit=checkout.commit(),
         started=datetime.fromtimestamp(began, UTC),
         took_seconds=round(time.time() - began, 1),
         releases=[release.judged(records) for release in done],

@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from lab.errors import LabError, Refused
 from lab.play import Outcome, Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage, merged
+from release import checkout
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/e2e"
@@ -48,7 +48,7 @@ def main() -> int:
 
 
 def run(chosen: list[Scenario], keep: bool) -> int:
-    report: dict[str, Any] = {"commit": commit(), "started": datetime.now(UTC).isoformat(), "scenarios": []}
+    report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
     if paths.EXISTING:
         elsewhere(chosen)
     shutil.rmtree(OUT, ignore_errors=True)
@@ -126,13 +126,6 @@ def summed(rows: list[dict[str, Any]]) -> int:
     failed = sum(not row["ok"] for row in rows)
     say(f"{len(rows) - failed} passed, {failed} failed")
     return 1 if failed else 0
-
-
-def commit() -> str:
-    """The commit that is checked out, `-dirty` when files differ from it."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=paths.ROOT, check=False).returncode  # noqa: S607
-    return head.stdout.strip() + ("-dirty" if dirty else "")
 
 
 if __name__ == "__main__":
