@@ -40,13 +40,14 @@ def strict(engine: Any) -> None:
     engine.answered = checked
 
 
-async def found(url: str, *more: str) -> tuple[int | None, str]:
+async def found(url: str, folder: Path, *more: str) -> tuple[int | None, str]:
     """What schemathesis says, and whether it is content."""
     command = [str(SCHEMATHESIS), "--config-file", "/dev/null", "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--seed", str(SEED), "--max-examples", str(EXAMPLES), "--no-color", "--generation-database", "none"]
     run = await asyncio.create_subprocess_exec(
         *command,
         *("-H", f"Authorization: Bearer {KEY}", *more),
+        cwd=folder,  # where it keeps what it found, to try that first
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -54,8 +55,8 @@ async def found(url: str, *more: str) -> tuple[int | None, str]:
     return run.returncode, said.decode()
 
 
-async def test_nothing_is_found(door: Any, strict: None) -> None:
-    code, said = await found(door.url)
+async def test_nothing_is_found(door: Any, strict: None, tmp_path: Path) -> None:
+    code, said = await found(door.url, tmp_path)
 
     assert code == 0, said[said.find("= FAILURES") :]
 
@@ -68,10 +69,10 @@ async def test_nothing_is_found(door: Any, strict: None) -> None:
     ],
 )
 async def test_a_planted_fault_is_found(
-    door: Any, strict: None, monkeypatch: pytest.MonkeyPatch, module: Any, name: str, planted: Any, says: str
+    door: Any, strict: None, tmp_path: Path, monkeypatch: Any, module: Any, name: str, planted: Any, says: str
 ) -> None:
     monkeypatch.setattr(module, name, planted)
-    code, said = await found(door.url, "--include-path", "/predict")
+    code, said = await found(door.url, tmp_path, "--include-path", "/predict")
 
     assert code == 1
     assert says in said
