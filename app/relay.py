@@ -75,7 +75,7 @@ class Attempt:
         try:
             yield
             ending = self.outcome
-        except EngineFault as fault:
+        except (Blocked, EngineFault) as fault:
             ending = fault.outcome
             raise
         finally:
@@ -212,7 +212,7 @@ class Attempt:
     def cut(self, stream: sse.Stream) -> None:
         """The engine's part is over as soon as the guard lets nothing through."""
         if stream.cut:
-            self.exchange.end("ok", stream.tokens, stream.said)
+            self.end("ok", stream.tokens, stream.said)
             raise Blocked
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:
