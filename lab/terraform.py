@@ -1,4 +1,7 @@
-"""`python -m lab.terraform [ROOT]`: infrastructure/ is formatted and keeps the policies; both checks are seen to fire."""
+"""`python -m lab.terraform [ROOT]`: infrastructure/ is formatted and keeps the policies; both checks are seen to fire.
+
+A plan is not made here: it needs the providers from their registry, and a cluster or an account.
+"""
 
 import os
 import shutil
