@@ -19,7 +19,7 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 	$(PYTHON) -m lab.linters
 
 test: environment ## Everything that needs no engine and no cluster
-	$(PYTHON) -m lab tools helm
+	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
 
 gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
@@ -35,7 +35,7 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
 	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
 
-perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
+perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
 infrastructure: environment ## Terraform: formatted, policies kept, and both checks seen to fire

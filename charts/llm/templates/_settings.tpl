@@ -18,6 +18,10 @@ SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 SLUICE_{{ upper $key }}_FILE: /etc/sluice/{{ $key }}/{{ $file }}
 {{- end }}
 {{- end }}
+{{- with .Values.tracing.endpoint }}
+SLUICE_OTLP_ENDPOINT: {{ . | quote }}
+SLUICE_TRACE_SHARE: {{ $.Values.tracing.share | quote }}
+{{- end }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}
@@ -40,4 +44,21 @@ prompts: prompts.yaml
 {{- $found := sha256sum $one.content -}}
 {{- if ne $found (trimPrefix "sha256:" $one.sha256) }}{{ fail (printf "release.%s.sha256: is not that of its content (%s): record the release again" .key $found) }}{{ end -}}
 {{ include "llm.fullname" .root }}-{{ .key }}-{{ trunc 10 $found }}
+{{- end }}
+
+{{/* vLLM's own spans, below the gateway's; another engine's arguments are the site's to give. */}}
+{{- define "llm.engineArgs" -}}
+{{- $args := .Values.engine.args }}
+{{- if include "llm.engineTraces" . }}
+{{- $args = concat $args (list "--otlp-traces-endpoint" (printf "%s/v1/traces" .Values.tracing.endpoint)) }}
+{{- end }}
+{{- with $args }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "llm.engineTraces" -}}
+{{- if and .Values.tracing.endpoint (eq "vllm" (dig "engine" "vllm" .Values.gateway.settings)) }}yes{{ end }}
+{{- end }}
+
+{{- define "llm.collectorPort" -}}
+{{ .Values.tracing.endpoint | splitList ":" | last }}
 {{- end }}
