@@ -1,5 +1,6 @@
 """Bad input, as the program meets it: one line, an exit code of its own, and nothing changed anywhere."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from release.audit import Entry, write
 from release.cli import app as cli
-from release.errors import NotVerified, Refused, Unconventional, UnknownVersion
+from release.errors import Drifted, NotVerified, Refused, Unconventional, UnknownVersion
 from release.flow import app as flow
 from release.history import identity
 from release.write import digest, path_of
@@ -94,3 +95,23 @@ def test_a_version_that_was_tagged_and_never_released(sluice: Callable[..., Resu
 def test_each_refusal_has_an_exit_code_of_its_own() -> None:
     codes = [one.code for one in (UnknownVersion, Refused, Unconventional, NotVerified)]
     assert len(set(codes)) == 4
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_a_cluster_that_was_edited_by_hand_is_named_field_by_field(
+    folder: Path, api: Scripted, helm: Any, rollout: Callable[..., dict[str, Any]], rollout_path: str, fast: bool
+) -> None:
+    there = rollout()
+    there["metadata"]["annotations"] |= {"sluice.dev/fast": "true"} if fast else {}
+    there["spec"]["replicas"] = 5
+    api.on("GET", rollout_path, there)
+    wanted = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm-engine"}}
+    helm.prints("template", json.dumps(wanted | {"spec": {"replicas": 2}}))
+    done = CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)])
+    assert done.exit_code == Drifted.code
+    assert done.stdout == "Rollout/llm-engine spec.replicas: git 2, cluster 5\n"
+    assert done.stderr == "sluice: demo: 1 fields are not as git says; deploy, or commit them\n"
+    assert f'"fast": {str(fast).lower()}' in (helm.at / "values").read_text()
+    there["spec"]["replicas"] = 2
+    assert CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)]).exit_code == 0
+    assert {method for method, _, _ in api.asked} == {"GET"}
