@@ -35,5 +35,10 @@ resource "helm_release" "rollouts" {
   version          = var.monitoring.rollouts
   atomic           = true
 
-  values = [yamlencode({ controller = { metrics = { enabled = true } } })]
+  values = [yamlencode({
+    controller = {
+      image   = { tag = var.monitoring.controller }
+      metrics = { enabled = true }
+    }
+  })]
 }

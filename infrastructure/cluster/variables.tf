@@ -48,9 +48,11 @@ variable "monitoring" {
   type = object({
     prometheus = string # kube-prometheus-stack
     rollouts   = string # argo-rollouts
+    controller = string # the rollouts controller's image, which the chart's own default is behind
   })
   default = {
-    prometheus = "79.5.0"
-    rollouts   = "2.40.5"
+    prometheus = "88.5.3"
+    rollouts   = "2.41.0"
+    controller = "v1.10.1" # what the gates were proved with
   }
 }

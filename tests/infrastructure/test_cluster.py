@@ -98,6 +98,12 @@ def test_the_examples_budget_has_room_for_a_canary() -> None:
         assert one["gpus"] >= 2 * per_pod * values["engine"]["replicas"], name
 
 
+def test_the_controller_is_the_one_that_the_gates_were_proved_with() -> None:
+    [monitoring] = [one["monitoring"] for one in blocks("cluster")["variable"] if "monitoring" in one]
+    pins = (ROOT / "lab/tools/argo-rollouts/go.mod").read_text()
+    assert f"github.com/argoproj/argo-rollouts {monitoring['default']['controller']}" in pins
+
+
 def test_who_pushes_is_one_branch_of_one_repository() -> None:
     trust = next(
         one["aws_iam_policy_document"]["trust"]
