@@ -22,8 +22,8 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm
 	$(PYTHON) -m pytest -n 2 tests
 
-gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
-	@lab/install lab && $(PYTHON) -m lab.gitops
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|cluster|engine runs one part
+	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@

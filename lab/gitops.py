@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lab import paths, site, tools
+from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.e2e import commit
 from lab.errors import LabError
@@ -78,13 +78,19 @@ def team(forge: Forge, name: str) -> Office:
 
 
 def played(book: Book, part: str) -> None:
+    """A lab that this starts ends with it."""
+    running = cluster.healthy(cluster.NAMES)
     with Forge(WORK / "forge") as forge:
-        if part in ("all", "forge"):
-            book.play(SCENES, team(forge, "llm"))
-        for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", RESTORES)):
-            if part in ("all", name):
-                with site.opened(team(forge, name), WORK / "site" / name, say, name == "engine") as place:
-                    book.play(scenes, place)
+        try:
+            if part in ("all", "forge"):
+                book.play(SCENES, team(forge, "llm"))
+            for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", RESTORES)):
+                if part in ("all", name):
+                    with site.opened(team(forge, name), WORK / "site" / name, say, name == "engine") as place:
+                        book.play(scenes, place)
+        finally:
+            if not running and process.running():
+                cluster.down(say)
 
 
 def main() -> int:

@@ -1,0 +1,44 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from lab import deliveries, fault, paths, standin
+from lab.mishaps import MISHAPS
+from lab.restores import RESTORES
+from model import pin
+from release.write import path_of
+from tests.release.team import Team, release_text
+
+
+def place(team: Team) -> Any:
+    def text(path: str) -> str:
+        team.history.fetch()
+        return team.history.text(team.history.main, path) or ""
+
+    return SimpleNamespace(office=SimpleNamespace(text=text, desk=team.history))
+
+
+def test_every_scene_says_what_is_expected_of_it() -> None:
+    scenes = (*deliveries.DELIVERIES, *MISHAPS, *RESTORES)
+    assert all((scene.__doc__ or "").strip().endswith(".") for scene in scenes)
+    assert len({scene.__name__ for scene in scenes}) == len(scenes)
+
+
+def test_a_bad_commit_reaches_the_engines_command_line(tmp_path: Path) -> None:
+    office = SimpleNamespace(text=lambda path: (paths.ROOT / path).read_text())
+    site: Any = SimpleNamespace(office=office)
+    [(path, text)] = deliveries.relaunched(site, f"'--faults={json.dumps(deliveries.FAULTS)}'").items()
+    (tmp_path / "model.yaml").write_text(text)
+    args = pin.load(tmp_path / "model.yaml").args
+    given = standin.options(list(args))
+    [planned] = fault.plan_of(given.faults)
+    assert (planned.source, planned.do) == ("user", "http_500")
+    assert path == "model/model.yaml"
+    assert pin.load(tmp_path / "model.yaml").sha256 == pin.load(pin.chosen()).sha256
+
+
+def test_what_git_names_is_read_from_the_released_branch(team: Team) -> None:
+    assert deliveries.engine_of(place(team), "staging") == ""
+    team.push("chore: release", {path_of("staging"): release_text("v1.0.0")})
+    assert "@sha256:" in deliveries.engine_of(place(team), "staging")
