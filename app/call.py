@@ -78,7 +78,9 @@ def shallow(found: Any, depth: int = 0) -> None:
         shallow(one, depth + 1)
 
 
-def understood(request: Request, document: dict[str, Any], path: str, source: str, arm: str | None) -> Call:
+def understood(
+    request: Request, document: dict[str, Any], path: str, source: str, arm: str | None, id: str = ""
+) -> Call:
     """The call that a document means; the engine is always asked for usage."""
     stream = document.get("stream") is True
     asked = document.get("stream_options")
@@ -95,7 +97,7 @@ def understood(request: Request, document: dict[str, Any], path: str, source: st
         user=str(user)[:256],
         source=source,
         arm=arm,
-        id=identity(request),
+        id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
     )
 

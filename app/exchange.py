@@ -11,6 +11,7 @@ from app.baseline import Baseline
 from app.checks import Checker
 from app.metrics import Metrics, Where
 from app.sse import Said
+from app.traces import NO_TRACE, Trace
 
 
 class Ledger:
@@ -66,6 +67,12 @@ class Exchange:
     whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
     took: float = 0.0  # seconds, once it has ended
     tokens: int | None = None  # of the answer
+    usage: dict[str, int] = field(default_factory=dict)  # tokens by direction, once it has ended
+    keep: bool = False  # its text is to be kept: it was sampled
+    said: Said | None = None  # that text
+    rescued: bool = False  # stable has answered in the canary's place
+    variant: str = ""
+    trace: Trace = NO_TRACE
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -110,7 +117,9 @@ class Exchange:
             return
         self.over_with = True
         self.blame(ending)
-        self.took, self.tokens = self.age, (tokens or {}).get("out")
+        self.took, self.usage = self.age, tokens or {}
+        self.tokens = self.usage.get("out")
+        self.said = said if self.keep else None
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)

@@ -16,8 +16,10 @@ from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.quota import Quotas
+from app.samples import Samples
 from app.settings import Settings
 from app.slots import Slots
+from app.traces import Traces
 
 
 @dataclass
@@ -31,10 +33,12 @@ class Gateway:
     keys: Keys
     slots: Slots
     quotas: Quotas
+    traces: Traces
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
+    samples: Samples | None = None
 
     @property
     def arms(self) -> Arms:
@@ -84,10 +88,12 @@ class Gateway:
 
 
 def headers(arms: Arms, arm: str, call: Call) -> dict[str, str]:
-    """What every answer says about who gave it."""
+    """What every answer says about who gave it; a probe also hears which release is judged."""
+    probe = {"x-sluice-rollout": arms.rollout, "x-sluice-release": arms.release} if call.source == "probe" else {}
     return {
         "x-request-id": call.id,
         "x-sluice-arm": arm,
         "x-sluice-version": arms.version,
         "x-sluice-step": arms.step,
+        **probe,
     }

@@ -10,19 +10,18 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
-from lab.e2e import commit
 from lab.errors import LabError
 from lab.gitea import Forge
 from lab.mishaps import MISHAPS
 from lab.office import Office
 from lab.restores import RESTORES
 from lab.scenes import SCENES, Seen
+from release import checkout
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/gitops"
@@ -50,8 +49,7 @@ class Book:
     def __init__(self) -> None:
         shutil.rmtree(OUT, ignore_errors=True)
         OUT.mkdir(parents=True)
-        started = datetime.now(UTC).isoformat(timespec="seconds")
-        self.report: dict[str, Any] = {"commit": commit(), "started": started, "scenarios": []}
+        self.report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
 
     def play(self, scenes: Iterable[Callable[[Any], Seen]], place: Any) -> None:
         for scene in scenes:

@@ -123,7 +123,7 @@ def deploy(
         say = (lambda line: typer.echo(line, err=True)) if as_json else typer.echo
         helm = Helm(chart, name, at.cluster.namespace)
         with held(locked, at.cluster.namespace, wanted.release.version):
-            begun = Deploy(wanted, at.cluster, helm, gates, say, locked).hand_over(supersede)
+            begun = Deploy(wanted, at.cluster, helm, gates, say, alone=locked).hand_over(supersede)
         if not begun:
             text = f"{wanted.release.version} already runs in {at.cluster.namespace}; nothing to do"
             tell(Event("verdict", text, {"verdict": "promoted", "unchanged": True}), as_json)
@@ -227,7 +227,8 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
-    app.add_typer(importlib.import_module("release.flow").app)
+    for module in ("release.flow", "release.approval"):
+        app.add_typer(importlib.import_module(module).app)
     if importlib.util.find_spec("sqlalchemy") is not None:
         surveys = importlib.import_module("release.surveys")
         app.add_typer(surveys.said, name="feedback")

@@ -3,7 +3,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from lab import deliveries, fault, paths, standin
+from lab.errors import NotReady
 from lab.mishaps import MISHAPS
 from lab.restores import RESTORES
 from model import pin
@@ -42,3 +45,15 @@ def test_what_git_names_is_read_from_the_released_branch(team: Team) -> None:
     assert deliveries.engine_of(place(team), "staging") == ""
     team.push("chore: release", {path_of("staging"): release_text("v1.0.0")})
     assert "@sha256:" in deliveries.engine_of(place(team), "staging")
+
+
+def test_the_load_test_and_nothing_else_is_taken_out_of_the_release() -> None:
+    before = (paths.ROOT / deliveries.RELEASE).read_text()
+    [after] = deliveries.unloaded(before).values()
+    gone = [line for line in before.splitlines() if line not in after.splitlines()]
+    assert [line.split("#")[0].strip() for line in gone][0] == "- run: make perf"
+    assert "make sign" in after
+    assert "make candidate" in after
+    assert len(before.splitlines()) - len(after.splitlines()) <= 3
+    with pytest.raises(NotReady):
+        deliveries.unloaded(after)
