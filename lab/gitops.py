@@ -16,6 +16,7 @@ from typing import Any
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.errors import LabError
+from lab.gated import GATED
 from lab.gitea import Forge
 from lab.mishaps import MISHAPS
 from lab.office import Office
@@ -82,7 +83,7 @@ def played(book: Book, part: str) -> None:
         try:
             if part in ("all", "forge"):
                 book.play(SCENES, team(forge, "llm"))
-            for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", RESTORES)):
+            for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", (*GATED, *RESTORES))):
                 if part in ("all", name):
                     with site.opened(team(forge, name), WORK / "site" / name, say, name == "engine") as place:
                         book.play(scenes, place)

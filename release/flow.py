@@ -198,11 +198,9 @@ def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates:
     latest(folder)
     open_way(folder)
     cluster = target(str(folder), namespace, name, "").cluster
-    chart = environment.ROOT / "charts" / "llm"
     wanted = environment.of(folder, found.text)
-    deploy = Deploy(
-        wanted, cluster, Helm(chart, name, cluster.namespace), gates, typer.echo, fast=found.before, alone=True
-    )
+    helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace)
+    deploy = Deploy(wanted, cluster, helm, gates, typer.echo, fast=found.before, alone=True)
     deploy.manifests()
     return deploy
 

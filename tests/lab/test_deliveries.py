@@ -7,6 +7,7 @@ import pytest
 
 from lab import deliveries, fault, paths, standin
 from lab.errors import NotReady
+from lab.gated import GATED
 from lab.mishaps import MISHAPS
 from lab.restores import RESTORES
 from model import pin
@@ -23,7 +24,7 @@ def place(team: Team) -> Any:
 
 
 def test_every_scene_says_what_is_expected_of_it() -> None:
-    scenes = (*deliveries.DELIVERIES, *MISHAPS, *RESTORES)
+    scenes = (*deliveries.DELIVERIES, *MISHAPS, *GATED, *RESTORES)
     assert all((scene.__doc__ or "").strip().endswith(".") for scene in scenes)
     assert len({scene.__name__ for scene in scenes}) == len(scenes)
 
@@ -51,7 +52,7 @@ def test_the_load_test_and_nothing_else_is_taken_out_of_the_release() -> None:
     before = (paths.ROOT / deliveries.RELEASE).read_text()
     [after] = deliveries.unloaded(before).values()
     gone = [line for line in before.splitlines() if line not in after.splitlines()]
-    assert [line.split("#")[0].strip() for line in gone][0] == "- run: make perf"
+    assert next(line.split("#")[0].strip() for line in gone) == "- run: make perf"
     assert "make sign" in after
     assert "make candidate" in after
     assert len(before.splitlines()) - len(after.splitlines()) <= 3
