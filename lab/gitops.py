@@ -9,13 +9,14 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.errors import LabError
+from lab.forked import own_fork
 from lab.gated import GATED
 from lab.gitea import Forge
 from lab.mishaps import MISHAPS
@@ -47,13 +48,16 @@ def row(scene: Callable[[Any], Seen], place: Any) -> dict[str, Any]:
 class Book:
     """The report, written after every scene."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Collection[str] = ()) -> None:
+        self.names = names  # of scenes; empty: all
         shutil.rmtree(OUT, ignore_errors=True)
         OUT.mkdir(parents=True)
         self.report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
 
     def play(self, scenes: Iterable[Callable[[Any], Seen]], place: Any) -> None:
         for scene in scenes:
+            if self.names and scene.__name__ not in self.names:
+                continue
             done = row(scene, place)
             self.report["scenarios"].append(done)
             say(f"{'ok    ' if done['ok'] else 'FAILED'} {done['name']}, {done['seconds']} s")
@@ -82,7 +86,7 @@ def played(book: Book, part: str) -> None:
     with Forge(WORK / "forge") as forge:
         try:
             if part in ("all", "forge"):
-                book.play(SCENES, team(forge, "llm"))
+                book.play((*SCENES, own_fork), team(forge, "llm"))
             for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", (*GATED, *RESTORES))):
                 if part in ("all", name):
                     with site.opened(team(forge, name), WORK / "site" / name, say, name == "engine") as place:
@@ -95,10 +99,12 @@ def played(book: Book, part: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gitops", description="A team's days on a real forge.")
     parser.add_argument("part", nargs="?", choices=("all", "forge", "cluster", "engine"), default="all")
-    part = parser.parse_args().part
+    parser.add_argument("names", nargs="*", help="only these scenes; most build on those before them")
+    asked = parser.parse_args()
+    part = asked.part
     shutil.rmtree(WORK, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that forge and registry end with it
-    book = Book()
+    book = Book(asked.names)
     try:
         tools.ensure(say, ["act", "cosign", "gitea", "helm"])
         if part != "forge":

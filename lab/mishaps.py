@@ -4,13 +4,12 @@ import os
 import re
 import signal
 import subprocess
-import time
 
 from lightkube import Client
 from lightkube.resources.core_v1 import Secret
 
-from lab import measures, process, programs
-from lab.deliveries import WARM_SECONDS, Seen, engine_of
+from lab import process, programs
+from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
 from lab.site import Site, waited
 from lab.stage import NAME
@@ -98,15 +97,10 @@ def switched_back(site: Site) -> Seen:
         office.commit(f"chore(dev): release {version}", {"environments/dev/values.yaml": values, path_of("dev"): text})
         done = site.deployed("dev")
         site.bell.wait("dev", version, "promoted")
-    with site.users("dev") as records, site.timeline("dev") as dev:
-        began = time.time()
-        ran = site.returned("dev", "v0.1.0")
-        site.bell.wait("dev", "v0.1.0", "promoted", since=began)
-        took = next((round(one.at - began, 1) for one in dev.of("v0.1.0") if one.weight == 100), None)
-    lost = measures.noticed(measures.read(records)).failed
+    ran, pushed, took, lost = taken_back(site, "dev", "v0.1.0")
     return {
         "green": done.green and ran.green,
-        f"switched {took} s after the tag": took is not None and took <= WARM_SECONDS,
+        f"switched {took} s after the command, {pushed} s after the tag": took <= WARM_SECONDS,
         "git and cluster agree": engine_of(site, "dev") in site.engines("dev"),
         f"{lost} requests lost": lost == 0,
     }

@@ -1,5 +1,6 @@
 """Where a team works: the repository on a real forge, clones of it, and workflows that run on what is pushed."""
 
+import copy
 import itertools
 import os
 import shutil
@@ -43,6 +44,16 @@ class Office:
         source = releases.clone(folder / "desk")  # with what is not committed yet
         self.desk = History(source.folder)
         self.founded()
+
+    def fork(self, name: str) -> "Office":
+        """Somebody else's fork on the same forge, with this repository's past; its people work in clones."""
+        self.forge.ask(REVIEWER, "POST", f"/repos/{self.path}/forks", {"name": name})
+        other = copy.copy(self)
+        other.name, other.path, other.logs = name, f"{REVIEWER}/{name}", self.logs / name
+        other.api = f"{self.forge.address}/api/v1/repos/{other.path}"
+        token = self.forge.tokens[REVIEWER]
+        other.remote = f"http://{REVIEWER}:{token}@127.0.0.1:{self.forge.port}/{other.path}.git"
+        return other
 
     def founded(self) -> None:
         """Push this checkout as the repository's first commit: its tags and its past are not the team's."""
@@ -153,7 +164,8 @@ class Office:
 
     @property
     def about(self) -> dict[str, Any]:
-        owner = {"login": OWNER, "name": OWNER}
+        who = self.path.partition("/")[0]
+        owner = {"login": who, "name": who}
         return {"repository": {"full_name": self.path, "name": self.name, "owner": owner, "default_branch": "main"}}
 
     def sluice(self, *words: str, folder: Path | None = None) -> tuple[int, str]:

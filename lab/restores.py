@@ -6,8 +6,8 @@ from typing import Any
 
 import httpx2
 
-from lab import measures, releases
-from lab.deliveries import WARM_SECONDS, Seen, engine_of
+from lab import releases
+from lab.deliveries import WARM_SECONDS, Seen, taken_back
 from lab.play import SERVED_NAME
 from lab.programs import kubectl
 from lab.scenes import record
@@ -84,17 +84,18 @@ def restored(site: Site) -> Seen:
     bare, first, state = bare_start("dev"), answers("dev"), carried(site, "dev")
     released(site, NEW, "feat(model): other weights", together("three", "off"), 2)
     second, other = answers("dev"), carried(site, "dev")
-    warm, green = taken_back(site, OLD)
+    ran, _, warm, lost = taken_back(site, "dev", OLD)
     back, again = answers("dev"), carried(site, "dev")
     waited(lambda: len(site.engines("dev")) == 1, "the newer pods do not go", 180)
-    cold, also = taken_back(site, NEW)
+    also, _, cold, more = taken_back(site, "dev", NEW)
     return {
         "the versions differ": first != second and state["hashes"] != other["hashes"],
         "prompts and flags are in git and in the pods": all(state["hashes"].values()) and state["mounted"],
         "prompts and flags are as they were": again == state and carried(site, "dev") == other,
         "answers are as they were": back == first and answers("dev") == second,
-        f"warm: all traffic {warm} s after the command": green and warm <= WARM_SECONDS,
-        f"cold: {cold} s, the bare start is {bare} s": also and cold <= COLD * bare,
+        f"warm: all traffic {warm} s after the command": ran.green and warm <= WARM_SECONDS,
+        f"cold: {cold} s, the bare start is {bare} s": also.green and cold <= COLD * bare,
+        f"{lost + more} requests lost": lost + more == 0,
     }
 
 
@@ -103,16 +104,6 @@ def together(words: str, variant: str) -> dict[str, str]:
     flags = {"flags": {"short": FLAG | {"defaultVariant": variant}}}
     folder = "environments/dev"
     return {f"{folder}/prompts.yaml": PROMPT.format(words=words), f"{folder}/flags.json": json.dumps(flags)}
-
-
-def taken_back(site: Site, version: str) -> tuple[float, bool]:
-    """Seconds from the tag to all traffic on that version, and whether everything was green with no request lost."""
-    with site.users("dev") as records, site.timeline("dev") as dev:
-        began, ran = time.time(), site.returned("dev", version)
-        site.bell.wait("dev", version, "promoted", since=began)
-        took = min((one.at - began for one in dev.of(version) if one.weight == 100), default=float("inf"))
-    lost = measures.noticed(measures.read(records)).failed
-    return round(took, 1), ran.green and lost == 0 and engine_of(site, "dev") in site.engines("dev")
 
 
 RESTORES = (restored,)

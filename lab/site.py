@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -180,7 +181,33 @@ def told(url: str, token: str) -> None:
     kubectl("patch", "secret", "argo-rollouts-notification-secret", "-n", addons.ARGO_NAMESPACE, "-p", patch)
 
 
+class Started:
+    """When a command of `sluice` was first seen to run, in unix seconds: a workflow takes its time before that."""
+
+    def __init__(self, command: str) -> None:
+        self.command, self.at, self.done = f"/sluice {command} ", float("-inf"), threading.Event()
+        self.thread = threading.Thread(target=self.look)
+
+    def __enter__(self) -> "Started":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join()
+
+    def look(self) -> None:
+        while not self.done.wait(0.1):
+            if any(self.command in line for line in commands()):
+                self.at = time.time()
+                return
+
+
+def commands() -> list[str]:
+    """Every command line of this machine."""
+    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607
+
+
 def ours(folder: Path) -> list[str]:
     """Commands of ours that run now, for an environment or in a clone of this folder."""
-    found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout  # noqa: S607
-    return [line for line in found.splitlines() if "/sluice " in line or (str(folder) in line and "/act " in line)]
+    return [line for line in commands() if "/sluice " in line or (str(folder) in line and "/act " in line)]

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -72,8 +73,9 @@ class Deploy:
         trust = signature.Trust.of(self.environment.values.get("delivery") or {})
         if trust is None:
             return "not signatures (delivery.signedBy names nobody)"
-        for image in (self.environment.release.images.gateway, self.environment.release.images.engine):
-            signature.require(image, trust)
+        images = self.environment.release.images
+        with ThreadPoolExecutor() as pool:  # each asks the registry several times, and a rollback is in a hurry
+            list(pool.map(lambda image: signature.require(image, trust), (images.gateway, images.engine)))
         return "signatures"
 
     def hand_over(self, replace: bool) -> bool:

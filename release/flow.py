@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -139,9 +140,8 @@ def verdict(
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
-        found = evidence(root / "environments" / env)
-        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, evidence=found, link=link)
-        written = verdicts.settle(History(root), forge.connect(), entry)
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
+        written = verdicts.settle(History(root), forge.connect(), entry, partial(evidence, root / "environments" / env))
         if written is not None:
             told_where(written, "git was right already")
 

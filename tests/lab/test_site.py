@@ -1,4 +1,7 @@
 import json
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -101,3 +104,17 @@ def test_what_is_not_so_in_time_is_said() -> None:
     site.waited(lambda: True, "never said")
     with pytest.raises(NotReady, match="the pods do not go after 0 s"):
         site.waited(lambda: False, "the pods do not go", 0.05, 0.01)
+
+
+def test_a_command_counts_from_when_it_runs_and_not_from_when_it_was_asked_for(tmp_path: Path) -> None:
+    program = tmp_path / "sluice"
+    program.write_text(f"#!{sys.executable}\ninput()\n")
+    program.chmod(0o755)
+    with site.Started("rollback") as seen:
+        asked = time.time()
+        with subprocess.Popen([program, "rollback", "v0.1.0"], stdin=subprocess.PIPE) as child:
+            seen.thread.join(10)
+            assert seen.at >= asked
+            assert any("/sluice rollback" in line for line in site.ours(tmp_path))
+            child.communicate(b"\n")
+    assert not any(str(program) in line for line in site.ours(tmp_path))
