@@ -25,6 +25,7 @@ from lab.runner import Ran
 from lab.seal import key
 from lab.stage import LAB_VALUES, NAME, merged
 from lab.timeline import Timeline
+from lab.traffic import Traffic
 from release.cluster import Cluster, connect
 from release.lock import ref_of
 
@@ -101,7 +102,7 @@ class Site:
         file = self.office.logs / f"users-{environment}-{next(self.office.clones)}.jsonl"
         url = f"http://127.0.0.1:{PORTS[environment]}"
         waited(answers(f"{url}/readyz"), f"{environment}: the gateway at {url} is not ready")
-        load = Load(url, RATE, file, SERVED_NAME, 8)
+        load = Load(Traffic(url, RATE, out=file, model=SERVED_NAME, max_tokens=8))
         load.start()
         try:
             yield file
@@ -205,7 +206,7 @@ class Started:
 
 def commands() -> list[str]:
     """Every command line of this machine."""
-    return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607
+    return subprocess.run(["ps", "-ww", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S607
 
 
 def ours(folder: Path) -> list[str]:

@@ -58,11 +58,11 @@ def test_an_environment_names_the_labs_cluster_and_who_signs(place: Site, tmp_pa
     assert server["certificate-authority-data"]
 
 
-def test_the_chart_takes_these_values_in_every_environment(place: Site, helm_template: Callable[[str], str]) -> None:
-    for name in site.PORTS:
-        text = helm_template(place.values(name, {}))
-        assert f"nodePort: {site.PORTS[name]}" in text
-        assert "on-rollout-aborted.forge" in text
+def test_the_chart_takes_these_values(place: Site, helm_template: Callable[[str], str]) -> None:
+    text = helm_template(place.values("dev", {"strategy": "blueGreen"}))
+    assert f"nodePort: {site.PORTS['dev']}" in text
+    assert "on-rollout-aborted.forge" in text
+    assert "prePromotionAnalysis" in text
 
 
 @pytest.fixture
