@@ -30,11 +30,18 @@ OUT = paths.ROOT / "build/gitops"
 WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another user, who must be able to enter it
 
 
+Scene = Callable[[Any], Seen]
+PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
+    ("cluster", "fake", (*DELIVERIES, *MISHAPS)),
+    ("engine", "real", (*GATED, *RESTORES)),
+)
+
+
 def say(line: str) -> None:
     print(line, flush=True)  # noqa: T201 - progress is this command's output
 
 
-def row(scene: Callable[[Any], Seen], place: Any) -> dict[str, Any]:
+def row(scene: Scene, place: Any) -> dict[str, Any]:
     """A scenario's row; one that breaks down is a failed one, with the reason."""
     began, expected = time.monotonic(), " ".join((scene.__doc__ or "").split())
     try:
@@ -54,7 +61,7 @@ class Book:
         OUT.mkdir(parents=True)
         self.report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
 
-    def play(self, scenes: Iterable[Callable[[Any], Seen]], place: Any) -> None:
+    def play(self, scenes: Iterable[Scene], place: Any) -> None:
         for scene in scenes:
             if self.names and scene.__name__ not in self.names:
                 continue
@@ -87,9 +94,9 @@ def played(book: Book, part: str) -> None:
         try:
             if part in ("all", "forge"):
                 book.play((*SCENES, own_fork), team(forge, "llm"))
-            for name, scenes in (("cluster", (*DELIVERIES, *MISHAPS)), ("engine", (*GATED, *RESTORES))):
+            for name, tier, scenes in PARTS:
                 if part in ("all", name):
-                    with site.opened(team(forge, name), WORK / "site" / name, say, name == "engine") as place:
+                    with site.opened(team(forge, name), WORK / "site" / name, say, tier) as place:
                         book.play(scenes, place)
         finally:
             if not running and process.running():

@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ruamel.yaml import YAML
 
 from lab import addons, builder, cluster, images, paths, pki, releases
 from lab.bell import PATH, Bell
+from lab.e2e import PACE
 from lab.errors import NotReady
 from lab.load import Load
 from lab.office import Office
@@ -30,21 +31,17 @@ from release.cluster import Cluster, connect
 from release.lock import ref_of
 
 Say = Callable[[str], None]
+Tier = Literal["fake", "real"]  # of the engine, as in tests/e2e
 PORTS = {"staging": 30181, "prod": 30182, "dev": 30183}
-RATE = 20  # user requests per second
-PACE = {
-    "steps": [{"weight": 0, "minimum": 5}, {"weight": 50, "minimum": 5}],
-    "quietAfter": 20,
-    "undecided": 90,
-    "scaleDownDelaySeconds": 600,
-}
+STEPS = [{"weight": 0, "minimum": 5}, {"weight": 50, "minimum": 5}]
+RATE = {"fake": 20, "real": 2}  # user requests per second: two real engines share two cores with all the rest
 
 
 class Site:
     """One cluster for all environments, each in the namespace of its name."""
 
-    def __init__(self, office: Office, folder: Path, yard: releases.Yard, base: images.Bases, say: Say) -> None:
-        self.office, self.folder, self.yard, self.base, self.say = office, folder, yard, base, say
+    def __init__(self, office: Office, folder: Path, yard: releases.Yard, base: images.Bases, tier: Tier) -> None:
+        self.office, self.folder, self.yard, self.base, self.tier = office, folder, yard, base, tier
         self.bell = Bell(secrets.token_urlsafe(16), admin(), self.verdict)
         self.signer = key(folder / "signer")
 
@@ -69,7 +66,7 @@ class Site:
         }
 
     def verdict(self, inputs: Mapping[str, str]) -> Ran:
-        self.say(f"  notified: {inputs['environment']} {inputs['version']} {inputs['verdict']}")
+        self.yard.say(f"  notified: {inputs['environment']} {inputs['version']} {inputs['verdict']}")
         return self.office.asked("verdict", inputs)
 
     def values(self, environment: str, over: Mapping[str, Any]) -> str:
@@ -82,14 +79,13 @@ class Site:
             "delivery": delivery,
             "engine": {"startupPeriodSeconds": 1},
             "gateway": {"replicas": 1, "nodePort": PORTS[environment], "preStopSeconds": 1},
-            "prober": {"ratePerArm": 12},
-            "rollouts": PACE,
+            "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600},
             "notifications": {"slackChannel": f"llm-{environment}"},
         }
         text = io.StringIO()
         yaml = YAML()
         yaml.default_flow_style = False
-        yaml.dump(merged(merged(base, mine), dict(over)), text)
+        yaml.dump(merged(merged(merged(base, PACE[self.tier]), mine), dict(over)), text)
         return text.getvalue()
 
     def cluster(self, environment: str) -> Cluster:
@@ -102,7 +98,7 @@ class Site:
         file = self.office.logs / f"users-{environment}-{next(self.office.clones)}.jsonl"
         url = f"http://127.0.0.1:{PORTS[environment]}"
         waited(answers(f"{url}/readyz"), f"{environment}: the gateway at {url} is not ready")
-        load = Load(Traffic(url, RATE, out=file, model=SERVED_NAME, max_tokens=8))
+        load = Load(Traffic(url, RATE[self.tier], out=file, model=SERVED_NAME, max_tokens=8))
         load.start()
         try:
             yield file
@@ -147,16 +143,16 @@ def admin() -> str:
 
 
 @contextlib.contextmanager
-def opened(office: Office, folder: Path, say: Say, real: bool = False) -> Iterator[Site]:
+def opened(office: Office, folder: Path, say: Say, tier: Tier) -> Iterator[Site]:
     """The lab with a builder, Argo's notifications leading to the office; its namespaces go at the end.
 
-    The engine's base is vLLM itself when `real`, else the stand-in, which starts in a second.
+    The engine's base is vLLM itself in the tier `real`, else the stand-in, which starts in a second.
     """
     cluster.up(say)
     folder.mkdir(parents=True, exist_ok=True)
     with builder.running() as client:
         yard = releases.Yard(client, builder.quiet(say))
-        site = Site(office, folder, yard, base(yard, office, real), say)
+        site = Site(office, folder, yard, base(yard, office, tier), tier)
         with site.bell:
             office.env |= site.settings(site.bell.address)
             told(f"{site.bell.address}/api/v1/repos/{office.path}{PATH}", site.bell.secret)
@@ -167,8 +163,8 @@ def opened(office: Office, folder: Path, say: Say, real: bool = False) -> Iterat
                     kubectl("delete", "namespace", environment, "--ignore-not-found", "--wait=false", check=False)
 
 
-def base(yard: releases.Yard, office: Office, real: bool) -> images.Bases:
-    if real:
+def base(yard: releases.Yard, office: Office, tier: Tier) -> images.Bases:
+    if tier == "real":
         return images.bases(yard.client, yard.say)
     python = images.ensured(yard.client, images.python_name(), images.make_python, yard.say)
     source = releases.Source(office.desk.root, office.desk.sha("HEAD"))

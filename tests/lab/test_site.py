@@ -33,8 +33,8 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
         return Ran(workflow, 0, "", 0.1)
 
     office: Any = SimpleNamespace(name="served", asked=start, log=asked)
-    yard: Any = releases.Yard(None, print)
-    return Site(office, tmp_path, yard, Bases("python@x", "engine@x"), lambda line: None)
+    yard: Any = releases.Yard(None, lambda line: None)
+    return Site(office, tmp_path, yard, Bases("python@x", "engine@x"), "fake")
 
 
 def folder_of(place: Site, name: str, tmp_path: Path, over: Mapping[str, Any]) -> Path:
