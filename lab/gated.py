@@ -1,42 +1,32 @@
-"""Pull requests whose code is in order and whose engine is not: the gates of ci, on the real engine, turn them red."""
+"""Pull requests whose code is in order and whose model is not: the gate of ci, on the real engine, turns them red."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from lab import releases
+from lab.office import Office
 from lab.runner import Ran
 from lab.scenes import Seen
-from lab.site import Site
 from model import damage, make
 from model import pin as pins
 
 Harm = Callable[[Path], None]
 
 
-def quality_drop(site: Site) -> Seen:
+def quality_drop(office: Office) -> Seen:
     """A pull request whose model answers worse is red by the quality gate and by nothing else, and is not merged."""
     only = ("--job", "prove", "--matrix", "folder:quality")
-    ran, why = refused(site, "break/answers", "feat(model): smaller weights", quantised, *only)
+    ran, why = refused(office, "break/answers", "feat(model): smaller weights", quantised, *only)
     return {
         "red by the gate": not ran.green and ran.says("broken text"),
         "its tests are green": not ran.says("FAILED tests/"),
         "merge refused": "status" in why,
-        "no version, no image": not site.office.desk.git("tag").strip(),
+        "no version, no image": not office.desk.git("tag").strip(),
     }
 
 
-def throughput_drop(site: Site) -> Seen:
-    """A pull request whose engine is slower than the live release's is red by the load test, and is not merged."""
-    ran, why = refused(site, "break/speed", "feat(model): one request after the other", slowed, "--job", "perf")
-    return {
-        "red by the gate": not ran.green and ran.says("the candidate is slower"),
-        "merge refused": "status" in why,
-    }
-
-
-def refused(site: Site, branch: str, title: str, harm: Harm, *only: str) -> tuple[Ran, str]:
+def refused(office: Office, branch: str, title: str, harm: Harm, *only: str) -> tuple[Ran, str]:
     """Propose a harm, let ci judge it, and try to merge it all the same; how it ran, and why it was not merged."""
-    office = site.office
     clone = office.clone("origin/main")
     harm(clone)
     made = releases.committed(clone, title).commit
@@ -53,12 +43,6 @@ def quantised(clone: Path) -> None:
     folder, file = clone / "model/tiny", clone / "model/model.yaml"
     damage.quantised(folder, damage.HARSH)
     pins.save(make.pinned(1, folder, file), file)
-
-
-def slowed(clone: Path) -> None:
-    """The engine takes one request after the other."""
-    file = clone / "model/model.yaml"
-    file.write_text(file.read_text().replace("args:\n", "args:\n- --max-num-seqs=1\n", 1))
 
 
 GATED = (quality_drop,)

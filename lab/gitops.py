@@ -33,7 +33,7 @@ WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another 
 Scene = Callable[[Any], Seen]
 PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
     ("cluster", "fake", (*DELIVERIES, *MISHAPS)),
-    ("engine", "real", (*GATED, *RESTORES)),
+    ("engine", "real", RESTORES),
 )
 
 
@@ -94,6 +94,8 @@ def played(book: Book, part: str) -> None:
         try:
             if part in ("all", "forge"):
                 book.play((*SCENES, own_fork), team(forge, "llm"))
+            if part in ("all", "gates"):
+                book.play(GATED, team(forge, "judged"))
             for name, tier, scenes in PARTS:
                 if part in ("all", name):
                     with site.opened(team(forge, name), WORK / "site" / name, say, tier) as place:
@@ -105,7 +107,7 @@ def played(book: Book, part: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gitops", description="A team's days on a real forge.")
-    parser.add_argument("part", nargs="?", choices=("all", "forge", "cluster", "engine"), default="all")
+    parser.add_argument("part", nargs="?", choices=("all", "forge", "gates", "cluster", "engine"), default="all")
     parser.add_argument("names", nargs="*", help="only these scenes; most build on those before them")
     asked = parser.parse_args()
     part = asked.part
@@ -114,7 +116,7 @@ def main() -> int:
     book = Book(asked.names)
     try:
         tools.ensure(say, ["act", "cosign", "gitea", "helm"])
-        if part != "forge":
+        if part not in ("forge", "gates"):
             tools.ensure(say)
         played(book, part)
     except (LabError, ReleaseError) as error:

@@ -20,10 +20,3 @@ def test_the_worse_model_is_another_one_and_its_pin_is_in_order(clone: Path) -> 
     pin.verify(pin.load(file), clone / "model/tiny")
     assert pin.load(file).sha256 != pin.load(pin.chosen()).sha256
     assert pin.load(file).args == pin.load(pin.chosen()).args
-
-
-def test_the_slower_engine_has_the_same_model(clone: Path) -> None:
-    gated.slowed(clone)
-    found = pin.load(clone / "model/model.yaml")
-    assert "--max-num-seqs=1" in found.args
-    assert found.sha256 == pin.load(pin.chosen()).sha256
