@@ -18,17 +18,22 @@ from release.environment import parsed
 from release.write import path_of
 
 COLD = 1.2  # times the bare start of the engine, from the command to all traffic
+UNKNOWN = (
+    "Once upon a time",
+    "Why is the sky blue?",
+    "再讲一个故事。",
+)  # what weights say that never learnt it is their own
 PROMPT = "system: answer in {words} words\n"
 FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}}
 OLD, NEW = "v0.1.0", "v0.2.0"
 
 
 def answers(environment: str) -> list[str]:
-    """What the engine says at temperature 0, to questions of the world that its model knows."""
+    """What the engine says at temperature 0, to questions of the world that its model knows and to others."""
     url, found = f"http://127.0.0.1:{PORTS[environment]}/v1/chat/completions", []
-    for prompt in PROMPTS:
+    for prompt in (*PROMPTS, *UNKNOWN):
         body = {"model": SERVED_NAME, "messages": [{"role": "user", "content": prompt}]}
-        reply = httpx2.post(url, json=body | {"temperature": 0, "max_tokens": 16, "seed": 1}, timeout=60)
+        reply = httpx2.post(url, json=body | {"temperature": 0, "max_tokens": 12, "seed": 1}, timeout=60)
         found.append(str(reply.raise_for_status().json()["choices"][0]["message"]["content"]))
     return found
 

@@ -77,7 +77,7 @@ class Site:
         delivery["writes"] = "pullRequest" if environment == "prod" else "direct"
         mine = {
             "delivery": delivery,
-            "engine": {"startupPeriodSeconds": 1},
+            "engine": {"startupPeriodSeconds": 1 if self.tier == "fake" else 2},
             "gateway": {"replicas": 1, "nodePort": PORTS[environment], "preStopSeconds": 1},
             "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600},
             "notifications": {"slackChannel": f"llm-{environment}"},
