@@ -15,7 +15,7 @@ from typing import Any
 
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
-from lab.errors import LabError
+from lab.errors import LabError, Refused
 from lab.forked import own_fork
 from lab.gated import GATED
 from lab.gitea import Forge
@@ -35,6 +35,9 @@ PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
     ("cluster", "fake", (*DELIVERIES, *MISHAPS)),
     ("engine", "real", RESTORES),
 )
+
+
+ALONE = ("forge", "gates")  # need no cluster
 
 
 def say(line: str) -> None:
@@ -88,7 +91,9 @@ def team(forge: Forge, name: str) -> Office:
 
 
 def played(book: Book, part: str) -> None:
-    """A lab that this starts ends with it."""
+    """A lab that this starts ends with it; raises Refused where the cluster is not the lab's own."""
+    if paths.EXISTING and part not in ALONE:
+        raise Refused(f"gitops: its namespaces are those of environments: unset LAB, or ask for one of {ALONE}")
     running = cluster.healthy(cluster.NAMES)
     with Forge(WORK / "forge") as forge:
         try:
@@ -116,7 +121,7 @@ def main() -> int:
     book = Book(asked.names)
     try:
         tools.ensure(say, ["act", "cosign", "gitea", "helm"])
-        if part not in ("forge", "gates"):
+        if part not in ALONE:
             tools.ensure(say)
         played(book, part)
     except (LabError, ReleaseError) as error:
