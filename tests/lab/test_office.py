@@ -13,6 +13,7 @@ from lab.gitea import Forge
 from lab.modules import GO
 from lab.office import Office
 from release.errors import Refused
+from release.history import History
 
 pytestmark = pytest.mark.skipif(
     not (paths.BIN / "gitea").exists() or not GO.exists(), reason="make gitops builds Gitea"
@@ -93,3 +94,11 @@ def test_make_runs_in_a_fresh_clone_and_says_how_it_ended(office: Office) -> Non
 def test_environments_are_read_from_the_released_branch(office: Office) -> None:
     assert office.version("staging") == ""
     subprocess.run(["git", "-C", str(office.desk.root), "fsck", "--no-progress"], check=True)
+
+
+def test_a_fork_is_somebody_elses_with_the_same_past(office: Office) -> None:
+    acme = office.fork("acme")
+    office.desk.fetch()
+    assert History(acme.clone("origin/main")).sha("HEAD") == office.desk.sha(office.desk.main)
+    assert acme.about["repository"]["full_name"] == "bea/acme"
+    assert office.about["repository"]["full_name"] == "ada/served"
