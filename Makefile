@@ -22,8 +22,8 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
 
-gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
-	@lab/install lab && $(PYTHON) -m lab.gitops
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
+	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
