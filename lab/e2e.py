@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,10 +51,10 @@ def run(chosen: list[Scenario], keep: bool) -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     say(f"{len(chosen)} scenarios, records under {OUT}")
-    pairs = built({one.tier for one in chosen})
+    pairs = built(chosen)
     for number, one in enumerate(chosen):
         say(f"[{number + 1}/{len(chosen)}] {one.name} ({one.tier}): {one.says}")
-        row = played(one, pairs[one.tier], FIRST_PORT + number, keep)
+        row = played(one, pairs[one.name], FIRST_PORT + number, keep)
         report["scenarios"].append(row)
         say(line(row))
         write(report)
@@ -78,14 +79,21 @@ def elsewhere(chosen: list[Scenario]) -> None:
                 )
 
 
-def built(tiers: set[str]) -> dict[str, Pair]:
-    """The two releases of each tier: the first as it is checked out, the second with the model's weights changed."""
+def built(chosen: list[Scenario]) -> dict[str, Pair]:
+    """The two releases of each scenario: as it is checked out, and with what the scenario changes changed."""
     with builder.running() as client:
         yard = releases.Yard(client, builder.quiet(say))
         source = releases.clone(paths.ROOT / "build/source")
-        first = {tier: getattr(yard, tier)(source) for tier in sorted(tiers)}
+        first = {tier: getattr(yard, tier)(source) for tier in sorted({one.tier for one in chosen})}
         after = releases.retrained(source, seed=2)
-        return {tier: (old, getattr(yard, f"next_{tier}")(old, after)) for tier, old in first.items()}
+        engines = {tier: getattr(yard, f"next_{tier}")(old, after) for tier, old in first.items()}
+        return {one.name: (first[one.tier], changed(one, yard, first[one.tier], engines[one.tier])) for one in chosen}
+
+
+def changed(one: Scenario, yard: releases.Yard, old: Images, engine: Images) -> Images:
+    """The second release of a scenario, out of the first and the first with another engine."""
+    new = old if one.changes == "gateway" else engine
+    return new if one.changes == "engine" else replace(new, gateway=yard.gateway(old, one.gateway))
 
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:

@@ -5,10 +5,12 @@ Each is named by a hash over its recipe, so that it is made once, pushed once, a
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -226,4 +228,17 @@ def stand_ins(client: Any, gateway: str, say: Say) -> str:
             decode=True,
         )
         client.api.tag(build.built_id(events, "lab", say), repository, tag, force=True)
+    return f"{repository}@{build.pushed_digest(client.api.push(repository, tag, stream=True, decode=True), repository)}"
+
+
+def derived(client: Any, base: str, name: str, lines: tuple[str, ...], say: Say) -> str:
+    """That image with these lines of a Dockerfile more, pushed; `repository@sha256:…`."""
+    repository = f"{paths.REGISTRY}/sluice-lab/{name}"
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        context.add(tar, {"Dockerfile": "\n".join((f"FROM {base}", *lines)).encode()})
+    archive.seek(0)
+    events = client.api.build(fileobj=archive, custom_context=True, rm=True, decode=True)
+    tag = base.rpartition(":")[2][:16]
+    client.api.tag(build.built_id(events, name, say), repository, tag, force=True)
     return f"{repository}@{build.pushed_digest(client.api.push(repository, tag, stream=True, decode=True), repository)}"

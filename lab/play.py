@@ -14,7 +14,7 @@ from lab.timeline import Moment, Timeline
 from model import pin
 
 Say = Callable[[str], None]
-VERSION = "v1.1.0"
+FIRST, VERSION = "v1.0.0", "v1.1.0"
 SERVED_NAME = pin.load(paths.ROOT / "model/model.yaml").served_name
 SAMPLED = (1, 5, 25)
 SETTLE_SECONDS = 5  # users go on for a while after the verdict: what an abort breaks shows now
@@ -71,6 +71,7 @@ class Play:
         self.samples: list[weights.Sample] = []
         self.refused = ""  # what helm test had against the release
         self.records = stage.folder / "requests.jsonl"
+        self.gateway: list[Moment] = []  # of its own Rollout
 
     def run(self) -> Outcome:
         began = time.time()
@@ -98,8 +99,11 @@ class Play:
             actions.do(action, self.stage)
         if self.scenario.tier == "real":
             self.stage.wait_baseline()
-        self.stage.write(VERSION, self.new, self.scenario.faults)
-        with Timeline(self.stage.cluster()) as timeline:
+        alone = self.scenario.changes == "gateway"
+        self.stage.write(VERSION, self.new, self.scenario.faults, FIRST if alone else VERSION)
+        cluster = self.stage.cluster()
+        with Timeline(cluster) as engine, Timeline(cluster.gateway) as gateway:
+            timeline = gateway if alone else engine
             watcher = self.stage.deploy(wait)
             self.sample(timeline)
             for action in self.scenario.actions:
@@ -112,7 +116,7 @@ class Play:
                     actions.do(action, self.stage)
             self.result.verdict = timeline.wait_verdict(VERSION, wait)
             self.result.exit_code = watcher.wait(60)
-            self.result.moments = timeline.of(VERSION)
+            self.result.moments, self.gateway = engine.of(VERSION), gateway.of(VERSION)
             if "weights-exact" in self.scenario.checks:
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
             if "helm-test" in self.scenario.checks:
@@ -153,16 +157,30 @@ class Play:
             found.append(f"the canary got {seen.max_weight} %, expected at most {wanted.max_weight} %")
         if seen.exit_code != EXIT_CODES[wanted.verdict]:
             found.append(f"sluice ended with {seen.exit_code}, expected {EXIT_CODES[wanted.verdict]}")
+        if seen.noticed and wanted.failed is not None and seen.noticed.failed > wanted.failed:
+            found.append(f"{seen.noticed.failed} requests failed, at most {wanted.failed} expected")
         if seen.noticed and seen.noticed.failed_stable > wanted.failed_stable:
             found.append(
                 f"stable failed {seen.noticed.failed_stable} requests, at most {wanted.failed_stable} expected"
             )
+        found += self.parts()
         if wanted.detect_seconds and (seen.detect_seconds is None or seen.detect_seconds > wanted.detect_seconds):
             found.append(f"stopped {seen.detect_seconds} s after the first bad one, limit {wanted.detect_seconds} s")
         if self.refused:
             found.append(f"helm test: {self.refused}")
         if wanted.alert and not seen.alert:
             found.append(f"nothing with {wanted.alert!r} reached Slack within {ALERT_SECONDS} s")
+        return found
+
+    def parts(self) -> list[str]:
+        """How far each part of the release got, against how far it may."""
+        wanted, found = self.scenario.expected, []
+        changed = any(one.weight < 100 for one in self.result.moments)
+        if not wanted.engine_begins and changed and any(one.pods for one in self.result.moments):
+            found.append("a pod of the new engine was started")
+        pods = max((one.pods for one in self.gateway if one.verdict != "promoted"), default=0)
+        if wanted.gateway_pods is not None and pods > wanted.gateway_pods:
+            found.append(f"the new gateway got {pods} pods, expected at most {wanted.gateway_pods}")
         return found
 
 

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass
 
 from release import audit
+from release.abort import moving
 from release.audit import Entry
 from release.cluster import Cluster
 from release.environment import parsed
@@ -72,8 +73,8 @@ def skip(cluster: Cluster, version: str, seconds: float = 30.0) -> None:
     while time.monotonic() < until:
         state = cluster.state()
         if state.observed and state.version == version:
-            if state.in_progress:
-                cluster.promote()
+            for part, _ in moving(cluster):
+                part.promote()
             return
         time.sleep(0.2)
     raise TimedOut(f"{version} was handed over, but the rollouts controller has not looked at it; is it running?")
