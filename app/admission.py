@@ -12,6 +12,7 @@ from app.call import Call
 from app.errors import Refusal
 from app.exchange import Exchange
 from app.gateway import Gateway
+from app.journal import Entry
 from app.settings import Settings
 
 Translation = Callable[[dict[str, Any], Settings], dict[str, Any]]
@@ -36,20 +37,36 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         Refusal: it does not come in; it is counted all the same.
     """
     gateway: Gateway = request.app.state.gateway
-    source = "user"
+    entry = begun(request, gateway)
     try:
-        source, arm = call.probe(request, gateway.settings)
-        key = gateway.keys.of(request.headers.get("authorization")) if source == "user" else None
+        entry.source, arm = call.probe(request, gateway.settings)
+        key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
+        entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
-        wanted = call.understood(request, asked, path, source, arm)
+        wanted = call.understood(request, asked, path, entry.source, arm, entry.id)
         if key:
             await gateway.quotas.take(key)
         arms, exchange = gateway.begin(wanted, key)
     except Refusal as refusal:
-        refused(gateway, source, refusal)
+        entry.code = refusal.code
+        refused(gateway, entry.source, refusal)
         raise
+    entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace
+    if entry.trace.span:
+        entry.trace.models(path, asked, gateway.settings.model_name, gateway.settings.engine)
+    if gateway.samples:
+        gateway.samples.begin(wanted, asked, exchange)
     return Admitted(gateway, wanted, arms, exchange)
+
+
+def begun(request: Request, gateway: Gateway) -> Entry:
+    """What the log will say of it, with the id that its answer carries even when it is refused."""
+    entry: Entry = request.state.entry
+    entry.id = call.identity(request)
+    entry.trace = gateway.traces.begin(request.headers.get("traceparent", ""))
+    request.state.headers = {"x-request-id": entry.id}
+    return entry
 
 
 def refused(gateway: Gateway, source: str, refusal: Refusal) -> None:

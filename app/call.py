@@ -9,8 +9,10 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from app import question
 from app.arms import CANARY, STABLE
 from app.errors import Refusal
+from app.question import NOTHING, Question
 from app.settings import Settings
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
@@ -30,6 +32,7 @@ class Call:
     arm: str | None  # a probe's wish
     id: str
     repeatable: bool = True  # sending it twice leaves nothing twice
+    question: Question = NOTHING
 
 
 async def read(request: Request, settings: Settings) -> dict[str, Any]:
@@ -78,7 +81,9 @@ def shallow(found: Any, depth: int = 0) -> None:
         shallow(one, depth + 1)
 
 
-def understood(request: Request, document: dict[str, Any], path: str, source: str, arm: str | None) -> Call:
+def understood(
+    request: Request, document: dict[str, Any], path: str, source: str, arm: str | None, id: str = ""
+) -> Call:
     """The call that a document means; the engine is always asked for usage."""
     stream = document.get("stream") is True
     asked = document.get("stream_options")
@@ -95,8 +100,9 @@ def understood(request: Request, document: dict[str, Any], path: str, source: st
         user=str(user)[:256],
         source=source,
         arm=arm,
-        id=identity(request),
+        id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
+        question=question.understood(document),
     )
 
 

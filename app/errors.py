@@ -3,12 +3,15 @@
 ApiError              an answer with a status, a type and a code; `outcome` is how the request counts
 ├── Refusal           the client's own doing, the engine never saw it
 │   └── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+├── Blocked           the answer held a sensitive word: it was good as the engine's, and is not handed out
 └── EngineFault       5xx: the attempt failed, `outcome` says how
     └── Declined      the engine's own 4xx
 """
 
 import json
 from typing import Any
+
+from app.echo import unquoted
 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
 
@@ -56,6 +59,17 @@ class Busy(Refusal):
         return {**super().headers, "retry-after": str(max(1, round(self.retry_after)))}
 
 
+class Blocked(ApiError):
+    outcome = "ok"  # the engine did its work: what it said is counted by the checks
+
+    def __init__(self) -> None:
+        super().__init__(400, "content_filter", "the answer held what this service does not say: it was cut off")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
+
+
 class EngineFault(ApiError):
     """The engine failed; `outcome` is one of the bad ones of outcome.py."""
 
@@ -66,11 +80,11 @@ class EngineFault(ApiError):
 
 
 class Declined(EngineFault):
-    """The engine says that the request is wrong: its own words go to the client."""
+    """The engine says that the request is wrong: its own words go to the client, without those of `asked`."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, asked: bytes = b"{}") -> None:
         super().__init__("prompt", f"the engine answered {status}")
-        self.status, self.body = status, body
+        self.status, self.body, self.asked = status, body, asked
 
     @property
     def document(self) -> dict[str, Any]:
@@ -81,9 +95,15 @@ class Declined(EngineFault):
             message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
         except (AttributeError, RecursionError, ValueError):
             error = message = None
-        if isinstance(error, dict) and error is not said and isinstance(message, str):
-            return {"error": {"type": "invalid_request_error", "param": None, "code": None, **error}}
-        return shaped(self.status, "refused_by_engine", message if isinstance(message, str) else self.message, None)
+        if not isinstance(message, str):
+            return shaped(self.status, "refused_by_engine", self.message, None)
+        shape = shaped(self.status, "refused_by_engine", message, None)
+        if isinstance(error, dict) and error is not said:
+            own = {name: error[name] for name in shape["error"] if name in error}
+            shape["error"] |= {"type": "invalid_request_error", "code": None, **own}
+        for name, value in shape["error"].items():
+            shape["error"][name] = unquoted(value, self.asked) if isinstance(value, str) else value
+        return shape
 
 
 def shaped(status: int, code: str, message: str, param: str | None) -> dict[str, Any]:

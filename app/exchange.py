@@ -10,7 +10,9 @@ from app.arms import STABLE, Arms
 from app.baseline import Baseline
 from app.checks import Checker
 from app.metrics import Metrics, Where
-from app.sse import Said
+from app.question import NOTHING, Question
+from app.said import Said
+from app.traces import NO_TRACE, Trace
 
 
 class Ledger:
@@ -66,6 +68,13 @@ class Exchange:
     whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
     took: float = 0.0  # seconds, once it has ended
     tokens: int | None = None  # of the answer
+    usage: dict[str, int] = field(default_factory=dict)  # tokens by direction, once it has ended
+    keep: bool = False  # its text is to be kept: it was sampled
+    said: Said | None = None  # that text
+    rescued: bool = False  # stable has answered in the canary's place
+    variant: str = ""
+    trace: Trace = NO_TRACE
+    question: Question = NOTHING  # what its answer is looked at for; gone when it has ended
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -110,7 +119,9 @@ class Exchange:
             return
         self.over_with = True
         self.blame(ending)
-        self.took, self.tokens = self.age, (tokens or {}).get("out")
+        self.took, self.usage = self.age, tokens or {}
+        self.tokens = self.usage.get("out")
+        self.said = said if self.keep else None
         metrics = self.ledger.metrics
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)
@@ -122,6 +133,7 @@ class Exchange:
         if not self.failure:
             metrics.seconds.labels(*self.broad).observe(self.age)
             self.good(tokens or {}, said)
+        self.question = NOTHING  # it may be remembered for long, what was asked must not be
         metrics.ended(self.where[1])
 
     def spent(self, tokens: dict[str, int]) -> None:
@@ -136,4 +148,4 @@ class Exchange:
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:
-            self.ledger.checker.add(self.where, said)
+            self.ledger.checker.add(self.where, said, self.question)

@@ -77,7 +77,7 @@ def row(query: str, user: str, exchange: Exchange, variant: str) -> dict[str, An
         "revision": revision,
         "arm": arm,
         "variant": variant,
-        "trace_id": "",
+        "trace_id": exchange.trace.id,
         "outcome": exchange.ended,
         "ttft_seconds": exchange.first,
         "seconds": exchange.took,

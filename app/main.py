@@ -21,14 +21,19 @@ from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
 from app.gateway import Gateway
+from app.journal import Journal
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
+from app.mounted import Mounted
 from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
+from app.samples import sampling
 from app.settings import Settings
 from app.slots import Slots
+from app.traces import Traces
+from app.words import Words, loaded
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -37,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings, app.state.metrics = settings, counters
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
-    app.add_middleware(Counting, requests=counters.http)
+    app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
+    app.add_middleware(Counting, requests=counters.http, ended=journal.add)
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
@@ -50,7 +56,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
-    checker = Checker(counters)
+    words = Mounted(settings.words_file, loaded, Words(), counters.words_broken, "words")
+    checker = Checker(counters, lambda: words.now)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
@@ -60,13 +67,16 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
         running(checker.run()),
         running(keys.run()),
+        running(app.state.journal.run()),
+        running(words.run()),
+        contextlib.aclosing(Traces(settings)) as traces,
         recording(settings.database_url, settings.salt) as recorder,
+        sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
-        app.state.gateway = gateway = Gateway(
-            settings, counters, ledger, board, session, budget, keys, slots, quotas, recorder=recorder
-        )
+        parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces)
+        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
@@ -113,4 +123,4 @@ async def invalid(request: Request, error: Exception) -> JSONResponse:
 async def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return document(Refusal(error.status_code, code, f"{request.method} {request.url.path}: {error.detail}"), request)
+    return document(Refusal(error.status_code, code, f"{request.method}: {error.detail}"), request)

@@ -11,10 +11,13 @@ import aiohttp
 from app import pool, sse, whole
 from app.arms import Arms
 from app.call import Call
-from app.errors import Declined, EngineFault
+from app.errors import Blocked, Declined, EngineFault
 from app.exchange import Exchange
 from app.gateway import Gateway
+from app.guard import Guard, holds
 from app.responses import ResponseStream
+from app.said import Said
+from app.traces import NO_TRY
 
 Reply = aiohttp.ClientResponse
 CLOSING_SECONDS = 1  # how long a stream's connection may stay open after its end
@@ -39,7 +42,10 @@ class Attempt:
     ) -> None:
         self.gateway, self.call, self.arms, self.exchange, self.arm = gateway, call, arms, exchange, arm
         self.settings, self.patient = gateway.settings, patient
-        self.began = time.perf_counter()
+        self.began, self.blocked = time.perf_counter(), gateway.blocked
+        self.first: float | None = None  # seconds until there was content
+        self.outcome, self.tokens = "ok", dict[str, int]()
+        self.tried = NO_TRY
 
     @contextlib.asynccontextmanager
     async def opened(self) -> AsyncIterator[Opened]:
@@ -48,18 +54,39 @@ class Attempt:
         Raises:
             EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
             Declined: the engine's 4xx.
+            Blocked: the answer holds a word that no answer may hold.
         """
         engines = self.arms.engines(self.arm)
-        if not engines:
-            raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
-        with self.engine(engines) as engine:
-            reply = await self.sent(engine)
-            try:
-                opened = await self.begun(reply)
-                opened.took = time.perf_counter() - self.began
-                yield opened
-            finally:  # also on hang-up: an abandoned request would keep the engine generating
-                reply.close()
+        with self.traced():
+            if not engines:
+                raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
+            with self.engine(engines) as engine:
+                self.tried.asks(engine)
+                reply = await self.sent(engine)
+                try:
+                    opened = await self.begun(reply)
+                    opened.took = time.perf_counter() - self.began
+                    yield opened
+                finally:  # also on hang-up: an abandoned request would keep the engine generating
+                    reply.close()
+
+    @contextlib.contextmanager
+    def traced(self) -> Iterator[None]:
+        """The attempt's span, where the request is traced, with how the attempt ended."""
+        self.tried = self.exchange.trace.attempt(self.arm, 2 if self.exchange.failure else 1)
+        ending = "cancelled"
+        try:
+            yield
+            ending = self.outcome
+        except EngineFault as fault:
+            ending = fault.outcome
+            raise
+        finally:
+            self.tried.end(ending, self.tokens, self.first)
+
+    def end(self, ending: str, tokens: dict[str, int], said: Said | None) -> None:
+        self.outcome, self.tokens = ending, tokens
+        self.exchange.end(ending, tokens, said)
 
     @contextlib.contextmanager
     def engine(self, engines: tuple[str, ...]) -> Iterator[str]:
@@ -80,7 +107,7 @@ class Attempt:
         if reply.status >= 500:
             raise EngineFault("upstream_5xx", f"the engine answered {reply.status}")
         if reply.status >= 400:
-            raise Declined(reply.status, await self.read(reply))
+            raise Declined(reply.status, await self.read(reply), self.call.body)
         if not self.call.stream:
             return Opened("application/json", await self.whole(reply), None)
         frames = self.frames(reply)
@@ -115,6 +142,8 @@ class Attempt:
             "x-sluice-source": self.call.source,
             "x-sluice-step": self.arms.step,
         }
+        if self.tried.header:
+            headers["traceparent"] = self.tried.header
         return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
 
     def limit(self) -> float:
@@ -144,7 +173,9 @@ class Attempt:
         found = whole.judged(self.call.path, body)
         if found.outcome != "ok":
             raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
-        self.exchange.end(found.outcome, found.tokens, found.said)
+        self.end(found.outcome, found.tokens, found.said)
+        if self.blocked and holds(self.blocked, found.said):
+            raise Blocked
         return body
 
     async def frames(self, reply: Reply) -> AsyncIterator[bytes]:
@@ -154,28 +185,37 @@ class Attempt:
             EngineFault: it stopped, was cut, or ended badly.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
-        stream = make(self.call.strip_usage)
+        stream = make(self.call.strip_usage, guard=Guard(self.blocked) if self.blocked else None)
         chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
             passed = held + stream.feed(chunk)
             if opening and (stream.failed or stream.aborted):
                 raise EngineFault(stream.outcome, "the engine's stream began with an error")
-            if stream.content:
+            if stream.content and self.first is None:
+                self.first = time.perf_counter() - self.began
                 self.exchange.content()
             if opening and not (stream.content or stream.done):
                 held = passed
                 continue
             if stream.done:  # the answer is whole: what becomes of the connection is no one's fault any more
-                self.exchange.end(stream.outcome, stream.tokens, stream.said)
+                self.end(stream.outcome, stream.tokens, stream.said)
             held, opening = b"", False
             if passed:
                 yield passed
+            self.cut(stream)
         if left := stream.rest():
             yield left
+        self.cut(stream)
         if stream.outcome in ("ok", "stream_error", "engine_abort"):
-            self.exchange.end(stream.outcome, stream.tokens, stream.said)  # the engine has told the client itself
+            self.end(stream.outcome, stream.tokens, stream.said)  # the engine has told the client itself
             return
         raise EngineFault(stream.outcome, "the engine's stream ended before it was done")
+
+    def cut(self, stream: sse.Stream) -> None:
+        """The engine's part is over as soon as the guard lets nothing through."""
+        if stream.cut:
+            self.exchange.end("ok", stream.tokens, stream.said)
+            raise Blocked
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:
         """The next bytes, or None at the end."""

@@ -70,7 +70,7 @@ class Rescue:
             second.outcome = "prompt"
             raise
         self.count("answered")
-        self.rescued = True
+        self.rescued = self.exchange.rescued = True
         self.exchange.blame(self.exchange.failure)
         return opened
 

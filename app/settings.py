@@ -3,10 +3,12 @@
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import words
 from app.keys import loaded
+from app.redaction import patterns
 from app.store import async_url
 
 
@@ -22,6 +24,9 @@ class Settings(BaseSettings):
     stable_urls: str = Field(default="", description="static arms: engines, separated by commas")
     canary_urls: str = Field(default="", description="static arms: the canary's engines")
     canary_weight: float = Field(default=0, ge=0, le=100, description="static arms: percent of the users")
+    engine: str = Field(
+        default="vllm", pattern="^(vllm|sglang|lmdeploy)$", description="what the engines are: vllm, sglang or lmdeploy"
+    )
     engine_port: int = Field(default=8000, ge=1, le=65535, description="where engine pods take traffic")
     probe_key_file: Path | None = Field(default=None, description="whoever shows this key may choose the arm")
     salt: str = Field(default="sluice", description="of the hash that gives a user an arm")
@@ -48,12 +53,18 @@ class Settings(BaseSettings):
     max_prompt_chars: int = Field(default=400_000, gt=0, description="of all texts, or tokens when those are sent")
     media_hosts: str = Field(default="", description="hosts that engines may fetch media from; empty: only text")
     allowed_fields: str = Field(default="", description="fields that a request may have; empty: all")
+    words_file: Path | None = Field(default=None, description="sensitive words, one a line; empty: none are looked for")
+    block_words: bool = Field(default=False, description="whether answers with such words are cut, or only counted")
     slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     slow_least_tpot_seconds: float = Field(default=0.05, gt=0, description="the same for the time per token")
     rescue: bool = Field(default=True, description="whether stable answers what the canary fails")
     rescue_share: float = Field(default=0.1, ge=0, le=1, description="rescues per request of stable, at most")
     max_per_user: int = Field(default=5, gt=0, description="judged requests per user, arm and step")
     database_url: str = Field(default="", description="sqlite:///FILE or postgresql://…; empty: no feedback")
+    record_share: float = Field(default=0, ge=0, le=1, description="of users' prompts and answers, kept redacted")
+    redact_file: Path | None = Field(default=None, description="regular expressions, one a line, to take out as well")
+    otlp_endpoint: str = Field(default="", description="http://COLLECTOR:4318, gets traces; empty: none are made")
+    trace_share: float = Field(default=1, ge=0, le=1, description="of the requests whose client has not decided it")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="or debug, warning, error"
     )
@@ -75,6 +86,20 @@ class Settings(BaseSettings):
             loaded(path)
         return path
 
+    @field_validator("words_file")
+    @classmethod
+    def has_words(cls, path: Path | None) -> Path | None:
+        if path:
+            words.loaded(path)
+        return path
+
+    @field_validator("block_words")
+    @classmethod
+    def blocks_something(cls, block: bool, info: ValidationInfo) -> bool:
+        if block and info.data.get("words_file", ".") is None:
+            raise ValueError("there are no words to block: set SLUICE_WORDS_FILE")
+        return block
+
     @field_validator("limits_url")
     @classmethod
     def is_a_store(cls, url: str) -> str:
@@ -82,7 +107,7 @@ class Settings(BaseSettings):
             raise ValueError("write redis://HOST:PORT or valkey://HOST:PORT")
         return url
 
-    @field_validator("stable_urls", "canary_urls")
+    @field_validator("stable_urls", "canary_urls", "otlp_endpoint")
     @classmethod
     def are_urls(cls, text: str) -> str:
         if wrong := [url for url in names(text) if not url.startswith(("http://", "https://"))]:
@@ -95,6 +120,20 @@ class Settings(BaseSettings):
         if url:
             async_url(url)
         return url
+
+    @field_validator("record_share")
+    @classmethod
+    def has_a_database(cls, share: float, info: ValidationInfo) -> float:
+        if share and info.data.get("database_url") == "":
+            raise ValueError("samples are kept in the feedback database: set SLUICE_DATABASE_URL")
+        return share
+
+    @field_validator("redact_file")
+    @classmethod
+    def has_patterns(cls, path: Path | None) -> Path | None:
+        if path:
+            patterns(path)
+        return path
 
     @cached_property
     def probe_key(self) -> str:

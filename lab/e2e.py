@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,19 @@ from lab.errors import LabError, Refused
 from lab.play import Outcome, Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage, merged
+from release import checkout
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/e2e"
 FIRST_PORT = 30100
 PACE: dict[str, dict[str, Any]] = {  # what a tier changes in environments/lab/values.yaml
-    "fake": {"prober": {"ratePerArm": 20}, "rollouts": {"interval": 2, "quietAfter": 20, "noData": 30}},
+    "fake": {
+        "prober": {"ratePerArm": 20, "answers": {"perSecond": 24, "cases": 96}},  # it answers the same on both arms
+        "rollouts": {"interval": 2, "quietAfter": 20, "noData": 30},
+    },
     "real": {},
 }
+Kind = tuple[str, scenario.Change]  # of a scenario: its tier, and what its release changes
 Pair = tuple[Images, Images]
 
 
@@ -45,7 +49,7 @@ def main() -> int:
 
 
 def run(chosen: list[Scenario], keep: bool) -> int:
-    report: dict[str, Any] = {"commit": commit(), "started": datetime.now(UTC).isoformat(), "scenarios": []}
+    report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
     if paths.EXISTING:
         elsewhere(chosen)
     shutil.rmtree(OUT, ignore_errors=True)
@@ -79,21 +83,27 @@ def elsewhere(chosen: list[Scenario]) -> None:
                 )
 
 
+def kind(one: Scenario) -> Kind:
+    return one.tier, one.change
+
+
 def built(chosen: list[Scenario]) -> dict[str, Pair]:
     """The two releases of each scenario: as it is checked out, and with what the scenario changes changed."""
     with builder.running() as client:
         yard = releases.Yard(client, builder.quiet(say))
         source = releases.clone(paths.ROOT / "build/source")
-        first = {tier: getattr(yard, tier)(source) for tier in sorted({one.tier for one in chosen})}
-        after = releases.retrained(source, seed=2)
-        engines = {tier: getattr(yard, f"next_{tier}")(old, after) for tier, old in first.items()}
-        return {one.name: (first[one.tier], changed(one, yard, first[one.tier], engines[one.tier])) for one in chosen}
+        first: dict[str, Images] = {tier: getattr(yard, tier)(source) for tier in sorted({one.tier for one in chosen})}
+        engines: dict[Kind, Images] = {}
+        for tier, change in sorted({kind(one) for one in chosen}):
+            after = releases.changed(releases.clone(paths.ROOT / "build/source"), change)
+            engines[tier, change] = getattr(yard, f"next_{tier}")(first[tier], after)
+        return {one.name: (first[one.tier], changed(one, yard, first[one.tier], engines[kind(one)])) for one in chosen}
 
 
 def changed(one: Scenario, yard: releases.Yard, old: Images, engine: Images) -> Images:
     """The second release of a scenario, out of the first and the first with another engine."""
-    new = old if one.changes == "gateway" else engine
-    return new if one.changes == "engine" else replace(new, gateway=yard.gateway(old, one.gateway))
+    new = old if one.parts == "gateway" else engine
+    return new if one.parts == "engine" else replace(new, gateway=yard.gateway(old, one.gateway))
 
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:
@@ -123,13 +133,6 @@ def summed(rows: list[dict[str, Any]]) -> int:
     failed = sum(not row["ok"] for row in rows)
     say(f"{len(rows) - failed} passed, {failed} failed")
     return 1 if failed else 0
-
-
-def commit() -> str:
-    """The commit that is checked out, `-dirty` when files differ from it."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=paths.ROOT, check=False).returncode  # noqa: S607
-    return head.stdout.strip() + ("-dirty" if dirty else "")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ ARGO = "github.com/argoproj/argo-rollouts"
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
-BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform"}
+BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol"}
 TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
 WITH_C = {"gitea"}  # its SQLite is a C library
 
@@ -38,8 +38,10 @@ class Tool:
 
     @property
     def pins(self) -> str:
-        """A hash over the module's two files: a changed pin builds anew."""
-        texts = b"".join((modules.PINS / self.folder / name).read_bytes() for name in ("go.mod", "go.sum"))
+        """A hash over the module's files: a changed pin builds anew."""
+        own = sorted((modules.PINS / self.folder).glob("*.go"))
+        files = (*(modules.PINS / self.folder / name for name in ("go.mod", "go.sum")), *own)
+        texts = b"".join(file.read_bytes() for file in files)
         return hashlib.sha256(texts).hexdigest()[:16]
 
     @property

@@ -84,13 +84,13 @@ class Gateways(Paced):
     def idle(self, arm: str, due: float) -> bool:
         return self.board.arms is None or not self.board.arms.has_canary
 
-    async def probe(self, session: aiohttp.ClientSession, arm: str, turn: int) -> None:
+    async def probe(self, arm: str, turn: int) -> None:
         arms = self.board.arms
         if arms is None:
             return
         where = (arms.rollout, arms.release, arms.step, arm, "probe")
         self.counters.started.labels(*where).inc()
-        answer = await self.asked(session, arms.engines(arm), turn)
+        answer = await self.asked(arms.engines(arm), turn)
         ending = answer.outcome if answer.outcome in outcome.ALL else "stream_error"
         self.counters.requests.labels(*where, ending).inc()
         self.counters.ended(arms.release)
@@ -101,14 +101,14 @@ class Gateways(Paced):
             self.failed[arm] += 1
             say(event="probe of a gateway failed", arm=arm, failed=[ending], **answer.context())
 
-    async def asked(self, session: aiohttp.ClientSession, pods: tuple[str, ...], turn: int) -> answers.Answer:
+    async def asked(self, pods: tuple[str, ...], turn: int) -> answers.Answer:
         """What one of the pods says; that an arm which was there has none left is a failure too."""
         if not pods:
             return answers.Answer(outcome="connect_error")
         golden, stream = self.drawn(turn)
         headers = {"x-sluice-probe": self.settings.key, "x-sluice-arm": STABLE}  # of the engine, always
         body = golden.body(self.settings.model, stream=stream)
-        return await answers.asked(session, pods[turn % len(pods)] + golden.path, body, headers)
+        return await answers.asked(self.session, pods[turn % len(pods)] + golden.path, body, headers)
 
 
 def added(answer: answers.Answer) -> float:

@@ -13,8 +13,7 @@ from typing import Any
 import aiohttp
 
 from quality import prompts
-
-ARMS = ("stable", "canary")
+from quality.trial import ARMS
 
 
 @dataclass(frozen=True)
@@ -26,9 +25,11 @@ class Settings:
     at_once: int = 64  # requests in flight per arm; above it a probe is left out and logged
     seconds: float = 60.0
     port: int = 8081
+    back_off: float = 1.0
+    answers_per_second: float = 4.0  # golden cases for the quality gate, each to both arms
+    answers_cases: int = 0  # at most so many of them; 0: all
     namespace: str = ""
     gateway_rollout: str = ""  # whose pods are probed one by one while it is released; empty: none
-    back_off: float = 1.0
 
     @classmethod
     def from_env(cls) -> "Settings":
@@ -37,18 +38,23 @@ class Settings:
         missing = [name for name in ("GATEWAY_URL", "PROBE_KEY_FILE", "MODEL_NAME") if not env.get(f"SLUICE_{name}")]
         if missing:
             raise ValueError(f"set {', '.join(f'SLUICE_{name}' for name in missing)}")
-        rate = float(env.get("SLUICE_RATE_PER_ARM", cls.rate_per_arm))
-        if rate <= 0:
-            raise ValueError(f"SLUICE_RATE_PER_ARM is {rate}: it must be above 0")
+        rates = {name: float(env.get(f"SLUICE_{name}", default)) for name, default in RATES.items()}
+        if wrong := [name for name, rate in rates.items() if rate <= 0]:
+            raise ValueError(f"SLUICE_{wrong[0]} is {rates[wrong[0]]}: it must be above 0")
         return cls(
             gateway=env["SLUICE_GATEWAY_URL"].rstrip("/"),
             key=Path(env["SLUICE_PROBE_KEY_FILE"]).read_text(encoding="utf-8").strip(),
             model=env["SLUICE_MODEL_NAME"],
-            rate_per_arm=rate,
+            rate_per_arm=rates["RATE_PER_ARM"],
             port=int(env.get("SLUICE_PROBER_PORT", cls.port)),
+            answers_per_second=rates["ANSWERS_PER_SECOND"],
+            answers_cases=int(env.get("SLUICE_ANSWERS_CASES", cls.answers_cases)),
             namespace=env.get("SLUICE_NAMESPACE", ""),
             gateway_rollout=env.get("SLUICE_GATEWAY_ROLLOUT", ""),
         )
+
+
+RATES = {"RATE_PER_ARM": Settings.rate_per_arm, "ANSWERS_PER_SECOND": Settings.answers_per_second}
 
 
 def say(**what: Any) -> None:
@@ -59,18 +65,19 @@ class Paced:
     """Sends probes to each arm; what one of them is, a subclass says."""
 
     def __init__(self, settings: Settings, golden: list[prompts.Golden]) -> None:
-        self.settings = settings
-        self.golden = golden
+        self.settings, self.golden = settings, golden
         self.sent = dict.fromkeys(ARMS, 0)
         self.failed = dict.fromkeys(ARMS, 0)
+        self.session: aiohttp.ClientSession
 
     async def run(self, session: aiohttp.ClientSession) -> None:
         """Until cancelled; what is in flight then is cancelled too."""
+        self.session = session
         async with asyncio.TaskGroup() as arms:
             for arm in ARMS:
-                arms.create_task(self.paced(session, arm))
+                arms.create_task(self.paced(arm))
 
-    async def paced(self, session: aiohttp.ClientSession, arm: str) -> None:
+    async def paced(self, arm: str) -> None:
         """Open loop: a slow engine does not slow the prober down, or it would hide itself."""
         due = time.monotonic()
         in_flight: set[asyncio.Task[None]] = set()
@@ -83,7 +90,7 @@ class Paced:
                 if len(in_flight) >= self.settings.at_once:
                     say(event="probe left out", arm=arm, in_flight=len(in_flight))
                     continue
-                probe = probes.create_task(self.probe(session, arm, turn))
+                probe = probes.create_task(self.probe(arm, turn))
                 in_flight.add(probe)
                 probe.add_done_callback(in_flight.discard)
 
@@ -91,7 +98,7 @@ class Paced:
         """Whether there is nothing to probe at `due`, in time.monotonic()'s seconds."""
         raise NotImplementedError
 
-    async def probe(self, session: aiohttp.ClientSession, arm: str, turn: int) -> None:
+    async def probe(self, arm: str, turn: int) -> None:
         raise NotImplementedError
 
     def drawn(self, turn: int) -> tuple[prompts.Golden, bool]:

@@ -17,6 +17,7 @@ STEP_ARGS = (*WATCH_ARGS, "step")
 DECISION_ARGS = (*STEP_ARGS, "minimum", "undecided-checks")
 PODS_ARGS = ("prometheus", "interval", "namespace", "gateway", "new-pods", "old-pods")
 FIRST_ARGS = ("prometheus", "interval", "namespace", "gateway", "settle", "gateway-checks")
+ANSWERS_ARGS = (*WATCH_ARGS, "undecided-checks")
 GATE_ARGS = (*DECISION_ARGS, "quiet", "quiet-after")
 
 Document = dict[str, object]
@@ -30,6 +31,7 @@ def templates(gates: Gates) -> dict[str, Document]:
         documents[f"{name}-watch"] = watch(gates, name, f"min({verdict(name, RELEASE)})")
     documents["backstop"] = decision(gates, "backstop", backstop_query(), DECISION_ARGS)
     documents["backstop-watch"] = watch(gates, "backstop", f"-max(sluice:backstop{{{RELEASE}}})")
+    documents["answers"] = decision(gates, "answers", answers_query(), ANSWERS_ARGS)
     documents["no-data"] = no_data(gates)
     documents["gateway-first"] = gateway_first(gates)
     documents["user-errors-watch"] = user_errors(gates)
@@ -161,8 +163,14 @@ def users(gates: Gates, name: str) -> str:
     few = f'max(sluice:judged_ended{{{STEP}, arm="canary", source="user"}}) < {gates.strata.quiet_requests}'
     late = f"{elapsed()} >= {{{{args.quiet-after}}}}"
     not_needed = f"vector(1) and vector({{{{args.step}}}}) < {gates.strata.users_from}"
-    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late}'
+    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late} and {well(gates, name)}'
     return f"\n  ({not_needed})\n  or ({quiet})\n  or max({passed(name, 'user')})\n"
+
+
+def well(gates: Gates, name: str) -> str:
+    """Where stable fails its users too, few judged requests are no quiet time: what both arms fail is not judged."""
+    share = f'max(sluice:gate_stable_bad:ratio{{gate="{name}", {STEP}, source="user"}})'
+    return f"{share} <= {gates.gates[name].unacceptable!r}"
 
 
 def passed(name: str, source: str) -> str:
@@ -173,6 +181,11 @@ def passed(name: str, source: str) -> str:
 def backstop_query() -> str:
     tripped = f"max(sluice:backstop{{{STEP}}})"
     return f"-{tripped} < 0\nor\n({tripped} == bool 0) * {minimum_over()}"
+
+
+def answers_query() -> str:
+    """The prober's verdict on all of the release's answers: there at the first step, and still at the others."""
+    return f"min(sluice_answers_verdict{{{RELEASE}}})"
 
 
 def minimum_over() -> str:

@@ -63,6 +63,11 @@ class Engine:
             return web.json_response({"error": {"message": "too long", "type": "invalid_request_error"}}, status=400)
         if self.mode == "detail":
             return web.json_response({"detail": "Not Found"}, status=404)
+        if self.mode == "echo":  # as engines do that tell which input they could not use
+            said = json.dumps(self.asked[-1], ensure_ascii=False)
+            return web.json_response(
+                {"error": {"message": f"1 validation error: input {said}", "param": said}}, status=400
+            )
         if self.mode == "hang":
             await asyncio.sleep(30)
         if request.path == "/v1/embeddings":

@@ -61,3 +61,24 @@ def test_named_clients_do_not_shut_out_prober_and_scraper(chart):
 
 def test_policies_go_where_the_network_does_its_own(chart):
     assert chart.render(networkPolicy={"enabled": False}).all("NetworkPolicy") == []
+
+
+def test_with_a_collector_gateway_and_engine_may_reach_it_and_know_it(chart):
+    rendered = chart.render(tracing={"endpoint": "http://collector.traces:4318", "share": 0.5})
+    way = [{"protocol": "TCP", "port": 4318}]
+    for component in ("engine", "gateway"):
+        assert way in [rule["ports"] for rule in policy(rendered, component)["egress"]]
+
+    engine = rendered.one("Rollout", "llm-engine")["spec"]["template"]["spec"]["containers"][0]
+    assert engine["args"] == ["--otlp-traces-endpoint", "http://collector.traces:4318/v1/traces"]
+    assert {"name": "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "value": "http/protobuf"} in engine["env"]
+    settings = rendered.all("ConfigMap")[0]["data"]
+    assert settings["SLUICE_OTLP_ENDPOINT"] == "http://collector.traces:4318"
+    assert settings["SLUICE_TRACE_SHARE"] == "0.5"
+
+
+def test_an_engine_that_is_not_vllm_gets_no_arguments_of_vllms(chart):
+    rendered = chart.render(tracing={"endpoint": "http://collector:4318"}, gateway={"settings": {"engine": "sglang"}})
+
+    assert "--otlp-traces-endpoint" not in rendered.text
+    assert policy(rendered, "engine")["egress"] == []

@@ -98,3 +98,12 @@ def test_the_prober_is_told_whose_pods_to_probe_and_is_scraped(chart):
     env = {entry["name"]: entry["value"] for entry in template["spec"]["containers"][0]["env"]}
     assert (env["SLUICE_NAMESPACE"], env["SLUICE_GATEWAY_ROLLOUT"]) == ("demo", "llm-gateway")
     assert template["metadata"]["annotations"]["prometheus.io/port"] == env["SLUICE_PROBER_PORT"]
+
+
+def test_on_the_fast_way_both_go_at_once_and_the_fail_only_gates_watch(chart):
+    rendered = chart.render(rollouts={"fast": True})
+    canary = rendered.one("Rollout", "llm-gateway")["spec"]["strategy"]["canary"]
+    assert canary["steps"] == [{"setWeight": 100}]
+    assert all(name.endswith("-watch") for name in names(canary["analysis"]))
+    engine = rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["canary"]["steps"]
+    assert not [step for step in engine if "analysis" in step]

@@ -66,7 +66,7 @@ class Yard:
 )
 def test_a_release_changes_what_its_scenario_says(changes: str, gateway: str, engine: str) -> None:
     wanted = {"verdict": "promoted", "max_weight": 100}
-    given = {"name": "one", "says": "x", "changes": changes, "gateway": "slow", "expected": wanted}
+    given = {"name": "one", "says": "x", "parts": changes, "gateway": "slow", "expected": wanted}
     old, new = Images("g1", "e1", "l", {}), Images("g1", "e2", "l", {})
 
     found = e2e.changed(Scenario.model_validate(given), Yard(), old, new)  # type: ignore[arg-type]

@@ -13,6 +13,15 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- range $key, $file := include "llm.carriedFiles" . | fromYaml }}
+{{- if hasKey ($.Values.release | default dict) $key }}
+SLUICE_{{ upper $key }}_FILE: /etc/sluice/{{ $key }}/{{ $file }}
+{{- end }}
+{{- end }}
+{{- with .Values.tracing.endpoint }}
+SLUICE_OTLP_ENDPOINT: {{ . | quote }}
+SLUICE_TRACE_SHARE: {{ $.Values.tracing.share | quote }}
+{{- end }}
 {{- range $name, $value := .Values.gateway.settings }}
 SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kindIs "float64" $value) (eq (floor $value) $value)) | quote }}
 {{- end }}
@@ -21,4 +30,35 @@ SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kin
 {{/* The hash is in the name: pods that are rolled back find the settings they were started with. */}}
 {{- define "llm.gatewayConfigMap" -}}
 {{ include "llm.fullname" . }}-gateway-{{ include "llm.gatewaySettings" . | sha256sum | trunc 10 }}
+{{- end }}
+
+{{/* Files that go with the release, by their key in it. */}}
+{{- define "llm.carriedFiles" -}}
+flags: flags.json
+prompts: prompts.yaml
+{{- end }}
+
+{{/* A carried file's ConfigMap: .root, .key. Its name holds the content's hash, so that Argo's and Helm's rollbacks find it again. */}}
+{{- define "llm.carriedName" -}}
+{{- $one := get .root.Values.release .key -}}
+{{- $found := sha256sum $one.content -}}
+{{- if ne $found (trimPrefix "sha256:" $one.sha256) }}{{ fail (printf "release.%s.sha256: is not that of its content (%s): record the release again" .key $found) }}{{ end -}}
+{{ include "llm.fullname" .root }}-{{ .key }}-{{ trunc 10 $found }}
+{{- end }}
+
+{{/* vLLM's own spans, below the gateway's; another engine's arguments are the site's to give. */}}
+{{- define "llm.engineArgs" -}}
+{{- $args := .Values.engine.args }}
+{{- if include "llm.engineTraces" . }}
+{{- $args = concat $args (list "--otlp-traces-endpoint" (printf "%s/v1/traces" .Values.tracing.endpoint)) }}
+{{- end }}
+{{- with $args }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{- define "llm.engineTraces" -}}
+{{- if and .Values.tracing.endpoint (eq "vllm" (dig "engine" "vllm" .Values.gateway.settings)) }}yes{{ end }}
+{{- end }}
+
+{{- define "llm.collectorPort" -}}
+{{ .Values.tracing.endpoint | splitList ":" | last }}
 {{- end }}

@@ -1,0 +1,90 @@
+"""Prompts and answers, kept only where the sampling switch is on, and never before they are redacted."""
+
+import asyncio
+import json
+import random
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from app.call import Call
+from app.exchange import Exchange
+from app.feedback import DOWN, Recorder
+from app.redaction import Redactor, patterns
+from app.said import text_of
+from app.settings import Settings
+
+EVERY_SECONDS = 0.5
+KEPT = 500  # samples that wait for a database that is down; beyond it the oldest go
+TEXTS = ("messages", "prompt", "input", "instructions")
+
+
+class Keeper(Protocol):
+    """Adds its text to the row of a query."""
+
+    async def record(self, query_id: str, prompt: str, answer: str) -> None: ...
+
+
+@dataclass
+class Samples:
+    """Chooses requests of users at their start; `run` writes those that have ended."""
+
+    recorder: Recorder
+    share: float
+    redactor: Redactor
+    waiting: deque[tuple[str, dict[str, Any], Exchange]] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    def begin(self, call: Call, document: dict[str, Any], exchange: Exchange) -> None:
+        if call.source == "user" and random.random() < self.share:  # noqa: S311 - a share of traffic, no secret
+            exchange.keep = True
+            self.waiting.append((call.id, {name: document[name] for name in TEXTS if name in document}, exchange))
+
+    async def run(self) -> None:
+        """Until cancelled; whether the database is there is the recorder's to tell."""
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            with suppress(*DOWN):
+                await self.flush()
+
+    async def flush(self) -> None:
+        """Write what has ended, each beside the row of its query; what the database did not take stays."""
+        ended = [one for one in self.waiting if one[2].over_with]
+        if ended:
+            await self.recorder.flush()
+        for one in ended:
+            query, document, exchange = one
+            prompt, answer = await asyncio.to_thread(self.redacted, document, exchange)
+            await cast(Keeper, self.recorder.store).record(query, prompt, answer)
+            with suppress(ValueError):  # so many came meanwhile that it had to go
+                self.waiting.remove(one)
+
+    def redacted(self, document: dict[str, Any], exchange: Exchange) -> tuple[str, str]:
+        """Prompt and answer: a chat's prompt is the JSON of its messages, a single text stands as it is."""
+        try:
+            answer = "\n".join(text_of(pieces) for pieces in exchange.said.texts) if exchange.said else ""
+        except ValueError:  # bytes that are no text at all
+            answer = ""
+        clean = self.redactor.document(document)
+        asked = next(iter(clean.values())) if len(clean) == 1 else clean
+        prompt = asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False)
+        return prompt, self.redactor.text(answer)
+
+
+@asynccontextmanager
+async def sampling(settings: Settings, recorder: Recorder | None) -> AsyncIterator[Samples | None]:
+    """Samples that are written as long as the application runs; none where the switch is off."""
+    if recorder is None or not settings.record_share:
+        yield None
+        return
+    own = patterns(settings.redact_file) if settings.redact_file else ()
+    samples = Samples(recorder, settings.record_share, Redactor(own))
+    writing = asyncio.create_task(samples.run())
+    try:
+        yield samples
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        with suppress(*DOWN):
+            await samples.flush()  # what ended within the last moment
