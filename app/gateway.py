@@ -19,6 +19,7 @@ from app.mounted import Mounted
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
+from app.shapes import Shapes
 from app.slots import Slots
 from app.traces import Traces
 from app.words import Words
@@ -43,7 +44,11 @@ class Gateway:
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
     samples: Samples | None = None
+    shapes: Shapes = field(init=False)
     words: Mounted[Words] | None = None
+
+    def __post_init__(self) -> None:
+        self.shapes = Shapes(self.settings)
 
     @property
     def arms(self) -> Arms:

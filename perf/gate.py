@@ -19,6 +19,7 @@ from perf.errors import Failed, Invalid, PerfError, Refused, Unsure
 from perf.hardware import hardware
 from perf.session import BASELINE, CANDIDATE, FLOOD, SHARES, STEADY, Session, ceiling
 from perf.stats import FAIL, PASS, Bounds, Slo
+from release import checkout
 from rollouts import gates
 
 OUT = Path("build/perf")
@@ -61,6 +62,7 @@ class Gate:
 
     def __init__(self, asked: argparse.Namespace) -> None:
         known = gates.load().throughput
+        self.began = checkout.origin()
         self.asked, self.floors = asked, dict(known.floors)
         self.bounds = Bounds(known.tolerated, known.unacceptable, known.confidence)
         self.slo = Slo(known.slo.ttft, known.slo.tpot)
@@ -126,7 +128,15 @@ class Gate:
 
     def written(self, found: dict[str, Any]) -> dict[str, Any]:
         names = {"candidate": self.what[CANDIDATE], "baseline": self.what.get(BASELINE), "seed": self.asked.seed}
-        found |= {**names, "hardware": hardware(), "knee": vars(self.knee), "slo": vars(self.slo), "rates": self.rates}
+        found = {
+            **self.began,
+            **found,
+            **names,
+            "hardware": hardware(),
+            "knee": vars(self.knee),
+            "slo": vars(self.slo),
+            "rates": self.rates,
+        }
         found |= {"steps": report.rows(self.session.steps), "phases": report.rows(self.session.measured)}
         report.save(found, self.asked.out / "report.json")
         picture.draw(self.session.steps, self.knee, self.slo, found, self.asked.out / "latency.png")
