@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.engines import VLLM, Engine
+
 END = b"\n\n"
 CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
 KEPT_PIECES = 4096  # of the text, its last ones, for the checks
@@ -34,6 +36,7 @@ class Stream:
     """Judges one stream; `strip_usage` takes out the usage chunk that the client did not ask for."""
 
     strip_usage: bool
+    engine: Engine = VLLM
     buffer: bytes = b""
     content: bool = False  # a frame with content has passed
     done: bool = False  # [DONE] has passed
@@ -108,7 +111,9 @@ class Stream:
         if text:
             self.pieces.append(inside(text))
         self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
-        self.aborted = self.aborted or choice.get("finish_reason") == "abort"
+        if reason := choice.get("finish_reason"):
+            self.aborted = self.aborted or reason in self.engine.aborted
+            self.failed = self.failed or reason in self.engine.broken
 
     @property
     def outcome(self) -> str:
