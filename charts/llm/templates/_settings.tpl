@@ -13,6 +13,9 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- if .Values.gateway.redact.existingConfigMap }}
+SLUICE_REDACT_FILE: /etc/sluice/redact/patterns
+{{- end }}
 {{- with .Values.tracing.endpoint }}
 SLUICE_OTLP_ENDPOINT: {{ . | quote }}
 SLUICE_TRACE_SHARE: {{ $.Values.tracing.share | quote }}
