@@ -16,7 +16,7 @@ COPY pyproject.toml uv.lock site-ca*.pem ./
 RUN if [ -s site-ca.pem ]; then export SSL_CERT_FILE=/src/site-ca.pem PIP_CERT=/src/site-ca.pem; fi \
     && python3 -m venv /tmp/installer \
     && /tmp/installer/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "uv==${UV}" \
-    && /tmp/installer/bin/uv export --quiet --frozen --no-emit-project --no-default-groups --extra gateway \
+    && /tmp/installer/bin/uv export --quiet --frozen --no-emit-project --no-default-groups --extra gateway --extra prober \
         --output-file /tmp/requirements.txt \
     && python3 -m venv --without-pip /opt/venv \
     && /tmp/installer/bin/uv pip install --python /opt/venv/bin/python3 --no-cache --compile-bytecode \
@@ -32,6 +32,9 @@ WORKDIR /srv
 COPY model/ model/
 COPY quality/ quality/
 COPY app/ app/
+# what the prober's quality gate reads
+COPY release/__init__.py release/errors.py release/
+COPY rollouts/__init__.py rollouts/gates.py rollouts/gates.yaml rollouts/
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 USER 65532:65532
 EXPOSE 8080

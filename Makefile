@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test contract e2e existing $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
+.PHONY: help check test contract e2e existing summary $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -38,8 +38,11 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
 	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
 
-perf: environment engine ## The candidate's engine against the live one's: BASELINE=v1.2.0 (or image@sha256:…), CANDIDATE=…, PROOF=1
+perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
+
+summary: environment ## The tables of what quality and perf measured, on the workflow's page too
+	sluice summary
 
 bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
 	$(PYTHON) -m perf.bench

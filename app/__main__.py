@@ -1,6 +1,5 @@
 """`python3 -m app`: the gateway on its port, until SIGTERM; then running answers are finished."""
 
-import asyncio
 import logging
 import sys
 
@@ -8,7 +7,7 @@ import structlog
 from pydantic import ValidationError
 
 from app.main import create_app
-from app.server import Server, config
+from app.server import run
 from app.settings import Settings
 
 
@@ -28,8 +27,7 @@ def main() -> int:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, settings.log_level.upper())),
     )
-    app = create_app(settings)
-    asyncio.run(Server(config(app, settings), app).serve())
+    run(create_app(settings), settings)
     return 0
 
 

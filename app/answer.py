@@ -7,7 +7,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
-from app.errors import ApiError, Busy, EngineFault
+from app.errors import ApiError, Blocked, Busy, EngineFault
 from app.gateway import headers
 from app.relay import Opened
 from app.rescue import Rescue
@@ -50,6 +50,8 @@ class Answer(Response):
         except EngineFault as fault:
             self.exchange.end(fault.outcome)
             await self.fail(fault, send)
+        except Blocked as blocked:
+            await self.fail(blocked, send)
         except Exception:
             self.exchange.end("stream_error")  # an answer that we cannot read is the engine's failure
             raise

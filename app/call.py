@@ -9,8 +9,10 @@ from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
 
+from app import question
 from app.arms import CANARY, STABLE
 from app.errors import Refusal
+from app.question import NOTHING, Question
 from app.settings import Settings
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
@@ -30,6 +32,7 @@ class Call:
     arm: str | None  # a probe's wish
     id: str
     repeatable: bool = True  # sending it twice leaves nothing twice
+    question: Question = NOTHING
 
 
 async def read(request: Request, settings: Settings) -> dict[str, Any]:
@@ -99,6 +102,7 @@ def understood(
         arm=arm,
         id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
+        question=question.understood(document),
     )
 
 

@@ -15,11 +15,13 @@ from app.exchange import Exchange, Ledger
 from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
+from app.mounted import Mounted
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
+from app.words import Words
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Gateway:
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
     samples: Samples | None = None
+    words: Mounted[Words] | None = None
 
     @property
     def arms(self) -> Arms:
@@ -66,10 +69,16 @@ class Gateway:
         if arm == STABLE:
             self.budget.earn()
         exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
+        exchange.question = call.question
         exchange.whenever = lambda tokens: self.free(key, tokens)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
         return arms, exchange
+
+    @property
+    def blocked(self) -> Words | None:
+        """The words that no answer may hold, where there are such."""
+        return self.words.now or None if self.words and self.settings.block_words else None
 
     def free(self, key: Key | None, tokens: int) -> None:
         self.slots.free(key)
@@ -88,10 +97,12 @@ class Gateway:
 
 
 def headers(arms: Arms, arm: str, call: Call) -> dict[str, str]:
-    """What every answer says about who gave it."""
+    """What every answer says about who gave it; a probe also hears which release is judged."""
+    probe = {"x-sluice-rollout": arms.rollout, "x-sluice-release": arms.release} if call.source == "probe" else {}
     return {
         "x-request-id": call.id,
         "x-sluice-arm": arm,
         "x-sluice-version": arms.version,
         "x-sluice-step": arms.step,
+        **probe,
     }

@@ -25,6 +25,7 @@ from app.journal import Journal
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
+from app.mounted import Mounted
 from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
@@ -32,6 +33,7 @@ from app.samples import sampling
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
+from app.words import Words, loaded
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -54,7 +56,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
-    checker = Checker(counters)
+    words = Mounted(settings.words_file, loaded, Words(), counters.words_broken, "words")
+    checker = Checker(counters, lambda: words.now)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
@@ -65,6 +68,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),
+        running(words.run()),
         contextlib.aclosing(Traces(settings)) as traces,
         recording(settings.database_url, settings.salt) as recorder,
         sampling(settings, recorder) as samples,
@@ -72,7 +76,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
         parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces)
-        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples)
+        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield

@@ -31,6 +31,13 @@ class Server(uvicorn.Server):
         super().handle_exit(signal.Signals(sig), None)
 
 
+def run(app: FastAPI, settings: Settings) -> None:
+    """Serve until SIGTERM, on the loop that the configuration names: `asyncio.run` would take asyncio's own."""
+    told = config(app, settings)
+    with asyncio.Runner(loop_factory=told.get_loop_factory()) as runner:
+        runner.run(Server(told, app).serve())
+
+
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     patience = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
     return uvicorn.Config(

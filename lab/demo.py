@@ -22,6 +22,8 @@ from lab.programs import kubectl
 from lab.scenario import Fault, When
 from lab.stage import NAME, Images, Stage
 from lab.timeline import Timeline
+from lab.traffic import Traffic
+from release import checkout
 from release.deploy import gates_at
 from release.errors import ReleaseError
 from release.explain import explain, gathered
@@ -124,9 +126,10 @@ def released(stage: Stage, images: list[Images], clock: Clock) -> tuple[list[Rel
     """What came of each release, and the name of the engine."""
     with clock.part("v1.0.0 installs"):
         began = time.time()
-        stage.install(images[0])
+        stage.install(images[0], [])
     name = engine(stage)
-    load = Load(stage.url, RATE, OUT / "requests.jsonl", SERVED_NAME, MAX_TOKENS["real"])
+    users = Traffic(stage.url, RATE, out=OUT / "requests.jsonl", model=SERVED_NAME, max_tokens=MAX_TOKENS["real"])
+    load = Load(users)
     load.start()
     try:
         with Timeline(stage.cluster()) as timeline:
@@ -176,7 +179,7 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
     records = measures.read(OUT / "requests.jsonl")
     fail_at, pass_at = document.thresholds()
     report = Report(
-        commit=e2e.commit(),
+        commit=checkout.commit(),
         started=datetime.fromtimestamp(began, UTC),
         took_seconds=round(time.time() - began, 1),
         releases=[release.judged(records) for release in done],

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
+from app.outcome import BAD
 from lab import measures
-from lab.measures import BAD, Record
+from lab.measures import Record
 from lab.timeline import Moment
 from release.prometheus import Prometheus
 from release.report import Bucket, Judged, Point, Requests, Series, Timeline, Weight, Weights

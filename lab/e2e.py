@@ -5,7 +5,6 @@ import json
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,19 @@ from lab.errors import LabError, Refused
 from lab.play import Outcome, Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage, merged
+from release import checkout
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/e2e"
 FIRST_PORT = 30100
 PACE: dict[str, dict[str, Any]] = {  # what a tier changes in environments/lab/values.yaml
-    "fake": {"prober": {"ratePerArm": 20}, "rollouts": {"interval": 2, "quietAfter": 20, "noData": 30}},
+    "fake": {
+        "prober": {"ratePerArm": 20, "answers": {"perSecond": 24, "cases": 96}},  # it answers the same on both arms
+        "rollouts": {"interval": 2, "quietAfter": 20, "noData": 30},
+    },
     "real": {},
 }
+Kind = tuple[str, scenario.Change]  # of a scenario: its tier, and what its release changes
 Pair = tuple[Images, Images]
 
 
@@ -44,16 +48,16 @@ def main() -> int:
 
 
 def run(chosen: list[Scenario], keep: bool) -> int:
-    report: dict[str, Any] = {"commit": commit(), "started": datetime.now(UTC).isoformat(), "scenarios": []}
+    report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
     if paths.EXISTING:
         elsewhere(chosen)
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     say(f"{len(chosen)} scenarios, records under {OUT}")
-    pairs = built({one.tier for one in chosen})
+    pairs = built({kind(one) for one in chosen})
     for number, one in enumerate(chosen):
         say(f"[{number + 1}/{len(chosen)}] {one.name} ({one.tier}): {one.says}")
-        row = played(one, pairs[one.tier], FIRST_PORT + number, keep)
+        row = played(one, pairs[kind(one)], FIRST_PORT + number, keep)
         report["scenarios"].append(row)
         say(line(row))
         write(report)
@@ -78,14 +82,21 @@ def elsewhere(chosen: list[Scenario]) -> None:
                 )
 
 
-def built(tiers: set[str]) -> dict[str, Pair]:
-    """The two releases of each tier: the first as it is checked out, the second with the model's weights changed."""
+def kind(one: Scenario) -> Kind:
+    return one.tier, one.change
+
+
+def built(kinds: set[Kind]) -> dict[Kind, Pair]:
+    """The two releases of each kind: the first as it is checked out, the second with its model changed."""
     with builder.running() as client:
         yard = releases.Yard(client, builder.quiet(say))
         source = releases.clone(paths.ROOT / "build/source")
-        first = {tier: getattr(yard, tier)(source) for tier in sorted(tiers)}
-        after = releases.retrained(source, seed=2)
-        return {tier: (old, getattr(yard, f"next_{tier}")(old, after)) for tier, old in first.items()}
+        first = {tier: getattr(yard, tier)(source) for tier in sorted({tier for tier, _ in kinds})}
+        pairs = {}
+        for tier, change in sorted(kinds):
+            after = releases.changed(releases.clone(paths.ROOT / "build/source"), change)
+            pairs[tier, change] = first[tier], getattr(yard, f"next_{tier}")(first[tier], after)
+        return pairs
 
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:
@@ -115,13 +126,6 @@ def summed(rows: list[dict[str, Any]]) -> int:
     failed = sum(not row["ok"] for row in rows)
     say(f"{len(rows) - failed} passed, {failed} failed")
     return 1 if failed else 0
-
-
-def commit() -> str:
-    """The commit that is checked out, `-dirty` when files differ from it."""
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=paths.ROOT, capture_output=True, text=True, check=False)  # noqa: S607
-    dirty = subprocess.run(["git", "diff", "--quiet", "HEAD"], cwd=paths.ROOT, check=False).returncode  # noqa: S607
-    return head.stdout.strip() + ("-dirty" if dirty else "")
 
 
 if __name__ == "__main__":

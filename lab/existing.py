@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lab import addons, builder, checks, forward, inside, paths, process, programs, releases
+from lab import addons, builder, checks, forward, images, inside, paths, process, programs, releases
 from lab.errors import LabError, NotReady, Refused
 from lab.programs import kubectl
-from release import build, context
+from release import context
 
 Say = Callable[[str], None]
 LABEL = "app.kubernetes.io/managed-by=sluice-lab"
@@ -67,15 +67,19 @@ def before_start() -> None:
     for resource in NEEDED:
         if "yes" not in kubectl("auth", "can-i", "create", resource, check=False):
             raise Refused(f"KUBECONFIG={paths.KUBECONFIG}: this account may not create {resource}; use one that may")
-    found = kubectl("get", "crd", CRD, "--ignore-not-found", "-o", "jsonpath={.metadata.labels}")
-    if found and "sluice-lab" not in found:
+    if foreign("crd", CRD):
         raise Refused(f"the cluster has Argo Rollouts already ({CRD}): two controllers would fight; take another one")
-    found = kubectl("get", "namespace", paths.NAMESPACE, "--ignore-not-found", "-o", "jsonpath={.metadata.labels}")
-    if found and "sluice-lab" not in found:
+    if foreign("namespace", paths.NAMESPACE):
         raise Refused(f"the cluster has a namespace {paths.NAMESPACE} that is not ours: delete or rename it")
-    for port in FORWARDED.values():
-        if not any(process.pid_of(forward.name(paths.NAMESPACE, one)) for one in FORWARDED):
+    if not any(process.pid_of(forward.name(paths.NAMESPACE, service)) for service in FORWARDED):
+        for port in FORWARDED.values():
             checks.free_port(port)
+
+
+def foreign(kind: str, name: str) -> bool:
+    """Is it there, and not by us?"""
+    labels = kubectl("get", kind, name, "--ignore-not-found", "-o", "jsonpath={.metadata.labels}")
+    return bool(labels) and "sluice-lab" not in labels
 
 
 def built(say: Say) -> str:
@@ -84,15 +88,10 @@ def built(say: Say) -> str:
         lab = releases.Yard(client, say).fake(releases.clone(paths.ROOT / "build/source")).lab
         files = {f"bin/{name}": program(name) for name in inside.PROGRAMS}
         files |= {f"templates/{file.name}": file for file in TEMPLATES.glob("*.tmpl")}
-        repository = f"{paths.REGISTRY}/sluice-lab/tools"
         tag = hashlib.sha256(lab.encode() + b"".join(file.read_bytes() for file in files.values())).hexdigest()[:16]
         with archived(files) as archive:
-            events = client.api.build(
-                fileobj=archive, custom_context=True, buildargs={"LAB": lab}, rm=True, decode=True
-            )
-            client.api.tag(build.built_id(events, "tools", say), repository, tag, force=True)
-        pushed = build.pushed_digest(client.api.push(repository, tag, stream=True, decode=True), repository)
-    return f"{repository}@{pushed}"
+            name = images.Name("sluice-lab/tools", tag)
+            return images.pushed(client, name, archive, say, buildargs={"LAB": lab})
 
 
 def program(name: str) -> Path:

@@ -35,6 +35,7 @@ class Fault:
     do: str
     source: str = "any"
     step_at_least: int | None = None
+    prompt: str = ""  # only requests whose body holds this text
     share: float = 1.0
     seconds: float | None = None  # how long slow waits and hang holds on
 
@@ -43,6 +44,8 @@ class Fault:
             raise PlanError(f"do: {self.do!r} is none of {', '.join(KINDS)}")
         if self.source not in SOURCES:
             raise PlanError(f"when.source: {self.source!r} is none of {', '.join(SOURCES)}")
+        if not isinstance(self.prompt, str):
+            raise PlanError(f"when.prompt: {self.prompt!r} is not a text")
         for name in ("share", "seconds", "step_at_least"):
             if not isinstance(getattr(self, name), int | float | None):
                 raise PlanError(f"{name}: {getattr(self, name)!r} is not a number")
@@ -51,8 +54,9 @@ class Fault:
         if self.seconds is not None and self.seconds < 0:
             raise PlanError(f"seconds: {self.seconds} is negative")
 
-    def meant_for(self, headers: Mapping[str, str], where: int) -> bool:
-        return self.in_source(headers) and self.in_step(headers) and self.in_share(headers, where)
+    def meant_for(self, headers: Mapping[str, str], body: bytes, where: int) -> bool:
+        asked = self.prompt.encode() in body
+        return asked and self.in_source(headers) and self.in_step(headers) and self.in_share(headers, where)
 
     def in_source(self, headers: Mapping[str, str]) -> bool:
         return self.source == "any" or headers.get("x-sluice-source") == self.source
@@ -77,7 +81,7 @@ def fault_of(entry: Any) -> Fault:
     if not isinstance(when, dict):
         raise PlanError(f"when: {when!r} is not an object")
     unknown = {*entry} - {"when", "share", "do", "seconds"}
-    unknown |= {f"when.{key}" for key in {*when} - {"source", "step_at_least"}}
+    unknown |= {f"when.{key}" for key in {*when} - {"source", "step_at_least", "prompt"}}
     if unknown:
         raise PlanError(f"unknown key {', '.join(sorted(unknown))}")
     given = {**when, **{key: entry[key] for key in entry if key != "when"}}
@@ -144,13 +148,14 @@ class Proxy:
         self.plan = plan
         self.session = session
 
-    def fault_for(self, request: web.Request) -> Fault | None:
+    async def fault_for(self, request: web.Request) -> Fault | None:
         if request.method != "POST":  # health, metrics and the model list stay true
             return None
-        return next((f for i, f in enumerate(self.plan) if f.meant_for(request.headers, i)), None)
+        body = await request.read() if any(fault.prompt for fault in self.plan) else b""
+        return next((f for i, f in enumerate(self.plan) if f.meant_for(request.headers, body, i)), None)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        fault = self.fault_for(request)
+        fault = await self.fault_for(request)
         do = fault.do if fault else ""
         if do == "http_500":
             return openai_error(500, "made by the fault plan")

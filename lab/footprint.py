@@ -1,38 +1,31 @@
 """What a run takes of the machine at most: memory and disk, sampled while it goes on."""
 
 import shutil
-import threading
 from pathlib import Path
+from typing import Self
 
+from lab.follower import Follower
 from release.report import Footprint as Figures
 
 SAMPLE_SECONDS = 2
 MEMINFO = Path("/proc/meminfo")
 
 
-class Footprint:
-    """A thread from `with` to its end; the machine's use then, over what was in use before."""
+class Footprint(Follower):
+    """The machine's use while it follows, over what was in use before."""
+
+    pause = SAMPLE_SECONDS
 
     def __init__(self, folder: Path, meminfo: Path = MEMINFO) -> None:
+        super().__init__()
         self.folder, self.meminfo = folder, meminfo
         self.before, self.peak = (0, 0), (0, 0)
-        self.done = threading.Event()
-        self.thread = threading.Thread(target=self.follow, daemon=True)
 
-    def __enter__(self) -> "Footprint":
+    def __enter__(self) -> Self:
         self.before = self.peak = self.used()
-        self.thread.start()
-        return self
+        return super().__enter__()
 
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-    def follow(self) -> None:
-        while not self.done.wait(SAMPLE_SECONDS):
-            self.sample()
-
-    def sample(self) -> None:
+    def look(self) -> None:
         memory, disk = self.used()
         self.peak = max(memory, self.peak[0]), max(disk, self.peak[1])
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lab import paths, tools
-from lab.e2e import commit
 from lab.errors import LabError
 from lab.gitea import Forge
 from lab.office import Office
 from lab.scenes import SCENES, Scene
+from release import checkout
 from release.errors import ReleaseError
 
 OUT = paths.ROOT / "build/gitops"
@@ -39,7 +39,7 @@ def row(scene: Scene, office: Office) -> dict[str, Any]:
 
 
 def main() -> int:
-    report: dict[str, Any] = {"commit": commit(), "scenarios": []}
+    report: dict[str, Any] = {**checkout.origin(), "scenarios": []}
     OUT.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(WORK, ignore_errors=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that forge and registry end with it

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from docker.errors import NotFound  # type: ignore[import-untyped]
 
@@ -214,16 +214,14 @@ def last_line(log: bytes) -> str:
 
 def stand_ins(client: Any, gateway: str, say: Say) -> str:
     """The fake engine and the fault proxy on top of that gateway image, pushed; `repository@sha256:…`."""
-    repository = f"{paths.REGISTRY}/sluice-lab/lab"
-    tag = gateway.rpartition(":")[2][:16]
+    name = Name("sluice-lab/lab", gateway.rpartition(":")[2][:16])
     with context.archive(paths.ROOT, only="lab") as archive:
-        events = client.api.build(
-            fileobj=archive,
-            custom_context=True,
-            dockerfile="lab/Dockerfile",
-            buildargs={"GATEWAY": gateway},
-            rm=True,
-            decode=True,
-        )
-        client.api.tag(build.built_id(events, "lab", say), repository, tag, force=True)
-    return f"{repository}@{build.pushed_digest(client.api.push(repository, tag, stream=True, decode=True), repository)}"
+        return pushed(client, name, archive, say, dockerfile="lab/Dockerfile", buildargs={"GATEWAY": gateway})
+
+
+def pushed(client: Any, name: Name, archive: IO[bytes], say: Say, **recipe: Any) -> str:
+    """Build a context and push what it makes; `repository@sha256:…`."""
+    events = client.api.build(fileobj=archive, custom_context=True, rm=True, decode=True, **recipe)
+    client.api.tag(build.built_id(events, name.repository.rpartition("/")[2], say), name.path, name.tag, force=True)
+    digest = build.pushed_digest(client.api.push(name.path, name.tag, stream=True, decode=True), name.path)
+    return f"{name.path}@{digest}"

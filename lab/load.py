@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import threading
-from pathlib import Path
 
 from lab.traffic import Summary, Traffic
 
@@ -13,8 +12,8 @@ LONGEST_SECONDS = 1800  # whoever forgets to stop it, it ends
 class Load:
     """Open-loop user requests from `start` to `stop`."""
 
-    def __init__(self, url: str, rate: float, out: Path, model: str, max_tokens: int) -> None:
-        self.settings = (url, rate, out, model, max_tokens)
+    def __init__(self, traffic: Traffic) -> None:
+        self.traffic = traffic
         self.loop = asyncio.new_event_loop()
         self.stopping = asyncio.Event()
         self.summary: Summary | None = None
@@ -35,9 +34,7 @@ class Load:
         self.summary = self.loop.run_until_complete(self.drive())
 
     async def drive(self) -> Summary:
-        url, rate, out, model, max_tokens = self.settings
-        traffic = Traffic(url, rate, out=out, model=model, max_tokens=max_tokens)
-        await traffic.start()
+        await self.traffic.start()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.stopping.wait(), LONGEST_SECONDS)
-        return await traffic.stop()
+        return await self.traffic.stop()

@@ -6,19 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from app.outcome import BAD
 from lab.timeline import Moment
 
-BAD = frozenset(
-    (
-        "upstream_5xx",
-        "connect_error",
-        "timeout_ttft",
-        "timeout_idle",
-        "stream_truncated",
-        "stream_error",
-        "engine_abort",
-    )
-)
 HANGS = frozenset(("timeout_ttft", "timeout_idle"))
 Record = dict[str, Any]
 

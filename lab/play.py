@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lab import actions, measures, paths, weights
+from lab import actions, measures, paths, rescues, weights
 from lab.load import Load
 from lab.observers import slack_messages
 from lab.scenario import Scenario
 from lab.stage import Images, Stage
 from lab.timeline import Moment, Timeline
+from lab.traffic import Traffic
 from model import pin
 
 Say = Callable[[str], None]
@@ -70,6 +71,7 @@ class Play:
         self.result = Outcome(scenario)
         self.samples: list[weights.Sample] = []
         self.refused = ""  # what helm test had against the release
+        self.said = ""  # what sluice explain says of it
         self.records = stage.folder / "requests.jsonl"
 
     def run(self) -> Outcome:
@@ -77,9 +79,9 @@ class Play:
         self.stage.folder.mkdir(parents=True, exist_ok=True)
         self.records.unlink(missing_ok=True)
         self.stage.remove()  # what an earlier run left
-        self.stage.install(self.old)
+        self.stage.install(self.old, self.scenario.stable_faults)
         self.say(f"  v1.0.0 installed after {time.time() - began:.0f} s")
-        load = Load(self.stage.url, self.scenario.rate, self.records, SERVED_NAME, MAX_TOKENS[self.scenario.tier])
+        load = Load(self.traffic())
         load.start()
         try:
             self.release()
@@ -89,6 +91,12 @@ class Play:
         self.measure(began)
         self.result.seconds = time.time() - began
         return self.result
+
+    def traffic(self) -> Traffic:
+        wanted = self.scenario
+        most = MAX_TOKENS[wanted.tier]
+        to, out = self.stage.url, self.records
+        return Traffic(to, wanted.rate, out=out, model=SERVED_NAME, max_tokens=most, troubled=wanted.troubled)
 
     def release(self) -> None:
         """Deploy the second version and see it through to its verdict."""
@@ -132,7 +140,11 @@ class Play:
         result.detect_seconds = measures.detect_seconds(records, result.moments)
         if wanted.alert:
             result.alert = self.alert(wanted.alert, began)
+        if wanted.explained:
+            self.said = self.stage.explained()
         result.faults = [*self.differences(), *weights.faults(self.samples)]
+        if "rescues-bounded" in self.scenario.checks:
+            result.faults += rescues.faults(self.stage.rollout)
 
     def alert(self, text: str, since: float) -> str | None:
         """The expected text, once it has reached Slack."""
@@ -153,17 +165,25 @@ class Play:
             found.append(f"the canary got {seen.max_weight} %, expected at most {wanted.max_weight} %")
         if seen.exit_code != EXIT_CODES[wanted.verdict]:
             found.append(f"sluice ended with {seen.exit_code}, expected {EXIT_CODES[wanted.verdict]}")
-        if seen.noticed and seen.noticed.failed_stable > wanted.failed_stable:
-            found.append(
-                f"stable failed {seen.noticed.failed_stable} requests, at most {wanted.failed_stable} expected"
-            )
+        for whose, number, most in self.failures():
+            if most is not None and number > most:
+                found.append(f"{whose} failed {number} requests, at most {most} expected")
         if wanted.detect_seconds and (seen.detect_seconds is None or seen.detect_seconds > wanted.detect_seconds):
             found.append(f"stopped {seen.detect_seconds} s after the first bad one, limit {wanted.detect_seconds} s")
+        if wanted.explained and wanted.explained not in self.said:
+            found.append(f"sluice explain does not say {wanted.explained!r} but: {self.said}")
         if self.refused:
             found.append(f"helm test: {self.refused}")
         if wanted.alert and not seen.alert:
             found.append(f"nothing with {wanted.alert!r} reached Slack within {ALERT_SECONDS} s")
         return found
+
+    def failures(self) -> list[tuple[str, int, int | None]]:
+        """Whose failures, how many users saw, and how many they may have seen."""
+        wanted, seen = self.scenario.expected, self.result.noticed
+        if seen is None:
+            return []
+        return [("stable", seen.failed_stable, wanted.failed_stable), ("stable and canary", seen.failed, wanted.failed)]
 
 
 EXIT_CODES = {"promoted": 0, "aborted": 3}

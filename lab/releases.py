@@ -12,7 +12,7 @@ from typing import Any
 from lab import images, paths
 from lab.process import run
 from lab.stage import Images
-from model import pin
+from model import damage, pin
 from release import build
 
 Say = Callable[[str], None]
@@ -65,6 +65,20 @@ def retrained(source: Source, seed: int) -> Source:
     command = [sys.executable, "-m", "model.make", "--seed", str(seed)]
     subprocess.run(command, cwd=source.folder, check=True, capture_output=True)  # noqa: S603
     return committed(source.folder, f"feat(model): weights of seed {seed}")
+
+
+def changed(source: Source, change: str) -> Source:
+    return retrained(source, seed=2) if change == "retrained" else damaged(source, change)
+
+
+def damaged(source: Source, change: str) -> Source:
+    """The next commit: what `model/damage.py` calls so is done to the model, and pinned as if it were meant."""
+    folder, file = source.folder / "model/tiny", source.folder / "model/model.yaml"
+    before = pin.load(file)
+    damage.CHANGES[change](folder)
+    known = {name: getattr(before, name) for name in ("id", "served_name", "args", "components")}
+    pin.save(pin.of(folder, file, revision=change.replace(" ", "-"), **known), file)
+    return committed(source.folder, f"feat(model): {change}")
 
 
 def relaunched(source: Source, argument: str) -> Source:

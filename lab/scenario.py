@@ -9,7 +9,8 @@ from ruamel.yaml.error import YAMLError
 
 from lab.errors import Refused
 
-Check = Literal["weights-exact", "helm-test"]
+Check = Literal["weights-exact", "helm-test", "rescues-bounded"]
+Change = Literal["retrained", "over-quantised weights"]  # the first makes as good answers, the second worse ones
 
 
 class Strict(BaseModel):
@@ -21,10 +22,11 @@ class When(Strict):
 
     source: Literal["user", "probe", "any"] = "any"
     step_at_least: int | None = None
+    prompt: str | None = Field(default=None, description="only requests whose body holds this text")
 
 
 class Fault(Strict):
-    """One fault of the new release's engine, made by `lab/fault.py`; `share` of the requests, 0 to 1."""
+    """One fault of an engine, made by `lab/fault.py`; `share` of the requests, 0 to 1."""
 
     when: When = When()
     share: float = Field(default=1.0, ge=0, le=1)
@@ -48,7 +50,9 @@ class Expected(Strict):
     max_weight: int = Field(ge=0, le=100)
     detect_seconds: float | None = Field(default=None, gt=0, description="limit, from the first bad canary request")
     alert: str | None = Field(default=None, description="text that must reach Slack")
-    failed_stable: int = Field(default=0, ge=0, description="most user requests that stable may fail")
+    failed: int | None = Field(default=None, ge=0, description="most user requests that may fail on either arm")
+    failed_stable: int | None = Field(default=0, ge=0, description="most user requests that stable may fail; null: any")
+    explained: str | None = Field(default=None, description="text that `sluice explain` must say")
 
 
 class Scenario(Strict):
@@ -57,11 +61,14 @@ class Scenario(Strict):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{2,40}$")
     says: str
     tier: Literal["fake", "real"] = "fake"
+    change: Change = Field(default="retrained", description="what the release does to the model")
     long: bool = Field(default=False, description="only with ALL=1")
     strategy: Literal["canary", "blueGreen"] = "canary"
     rate: float = Field(default=20, gt=0, le=200, description="user requests per second")
     values: dict[str, Any] = Field(default_factory=dict, description="laid over environments/lab/values.yaml")
-    faults: list[Fault] = Field(default_factory=list)
+    faults: list[Fault] = Field(default_factory=list, description="of the new release's engine")
+    stable_faults: list[Fault] = Field(default_factory=list, description="of the engine that is there before")
+    troubled: float = Field(default=0, ge=0, le=1, description="share of the requests that one user asks, TROUBLE")
     actions: list[Action] = Field(default_factory=list)
     checks: list[Check] = Field(default_factory=list)
     timeout: float = Field(default=240, gt=0, le=900, description="seconds until the release must have a verdict")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx2
 from ruamel.yaml import YAML
 
 from app.baseline import WANTED
@@ -19,7 +20,9 @@ from lab.observers import prometheus_answer
 from lab.programs import answers, kubectl
 from lab.scenario import Fault
 from release.cluster import Cluster, connect
+from release.explain import explain, gathered
 from release.helm import executable
+from release.prometheus import Prometheus
 from rollouts import gates
 
 NAME = "llm"
@@ -48,6 +51,11 @@ class Stage:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def rollout(self) -> str:
+        """As the metrics name it."""
+        return f"{self.namespace}/{NAME}-engine"
 
     @property
     def environment(self) -> Path:
@@ -105,13 +113,18 @@ class Stage:
     def deploy(self, timeout: float) -> "subprocess.Popen[bytes]":
         return self.sluice("deploy", str(self.environment), "--timeout", str(int(timeout)))
 
-    def install(self, images: Images, timeout: float = 180) -> None:
+    def explained(self) -> str:
+        """What `sluice explain` says of the newest release."""
+        found = gathered(self.cluster(), Prometheus(paths.PROMETHEUS, httpx2.Client(timeout=10)), gates.load())
+        return " ".join(explain(found))
+
+    def install(self, images: Images, faults: list[Fault], timeout: float = 180) -> None:
         """The first release, which Argo promotes unjudged.
 
         Raises:
             NotReady: it did not come up; names the log.
         """
-        self.write("v1.0.0", images, [])
+        self.write("v1.0.0", images, faults)
         code = self.deploy(timeout).wait(timeout + 30)
         if code:
             raise NotReady(f"{self.namespace}: v1.0.0 did not come up (exit {code}): see {self.folder}/sluice.log")

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
+from lab.follower import Follower
 from release.cluster import Cluster, State
 from release.errors import ReleaseError
 
@@ -37,30 +38,22 @@ class Moment:
         return all(mine[key] == theirs[key] for key in mine if key != "at")
 
 
-class Timeline:
-    """A thread that follows one Rollout from `start` to `stop`; an API server that is away leaves a gap."""
+class Timeline(Follower):
+    """Follows one Rollout; an API server that is away leaves a gap."""
+
+    pause = POLL_SECONDS
 
     def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
         self.cluster = cluster
         self.moments: list[Moment] = []
-        self.done = threading.Event()
         self.changed = threading.Condition()
-        self.thread = threading.Thread(target=self.follow, daemon=True)
 
-    def __enter__(self) -> "Timeline":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.thread.join()
-
-    def follow(self) -> None:
-        while not self.done.wait(POLL_SECONDS):
-            with contextlib.suppress(ReleaseError):
-                state = self.cluster.state()
-                if state.observed:  # before that, status still speaks of the release before
-                    self.note(Moment.of(state))
+    def look(self) -> None:
+        with contextlib.suppress(ReleaseError):
+            state = self.cluster.state()
+            if state.observed:  # before that, status still speaks of the release before
+                self.note(Moment.of(state))
 
     def note(self, moment: Moment) -> None:
         if self.moments and self.moments[-1].same(moment):

@@ -7,18 +7,23 @@ import argparse
 import asyncio
 import contextlib
 import ipaddress
+import itertools
 import json
 import random
 import sys
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import urlsplit
 
 import aiohttp
 
+from app.arms import place
+from app.outcome import BAD
+from app.settings import Settings
 from lab.errors import Refused
 from quality import answers
 
@@ -32,16 +37,8 @@ PROMPTS = (  # of the world that the tiny model knows
     "盐门的镇长是什么？",
     "从3数到8。",
 )
+TROUBLE = "Nobody has an answer to this."  # what the troubled user asks; a fault of a scenario can wait for it
 MAX_IN_FLIGHT = 1000
-BAD = {
-    "upstream_5xx",
-    "connect_error",
-    "timeout_ttft",
-    "timeout_idle",
-    "stream_truncated",
-    "stream_error",
-    "engine_abort",
-}
 
 
 @dataclass
@@ -148,6 +145,7 @@ class Traffic:
         stream_share: float = 0.5,
         seed: int = 1,
         max_tokens: int = 32,
+        troubled: float = 0.0,
         timeout: float = 60.0,
     ) -> None:
         self.url = only_here(url)
@@ -158,6 +156,7 @@ class Traffic:
         self.stream_share = stream_share
         self.random = random.Random(seed)  # noqa: S311
         self.max_tokens = max_tokens
+        self.troubled = troubled  # share of the requests that one user asks, whose place is on the canary
         self.timeout = aiohttp.ClientTimeout(total=timeout, connect=5)
         self.tally = Tally()
         self.running: asyncio.Task[None] | None = None
@@ -204,11 +203,20 @@ class Traffic:
         lines.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
 
     def drawn(self) -> tuple[str, bool, dict[str, Any]]:
-        user = f"user-{self.random.randrange(self.users):05d}"
+        user, prompt = f"user-{self.random.randrange(self.users):05d}", self.random.choice(PROMPTS)
+        if self.random.random() < self.troubled:
+            user, prompt = troubled(), TROUBLE
         stream = self.random.random() < self.stream_share
-        messages = [{"role": "user", "content": self.random.choice(PROMPTS)}]
+        messages = [{"role": "user", "content": prompt}]
         body = {"model": self.model, "messages": messages, "max_tokens": self.max_tokens, "stream": stream}
         return user, stream, body
+
+
+@cache
+def troubled() -> str:
+    """A user who is on the canary from the first percent on."""
+    salt = Settings.model_fields["salt"].default
+    return next(name for number in itertools.count() if place(name := f"troubled-{number}", salt) < 1)
 
 
 async def driven(traffic: Traffic, seconds: float) -> Summary:

@@ -49,17 +49,29 @@ def quota(share: float, cores: Sequence[int], pids: Sequence[int]) -> Iterator[N
     Raises:
         Refused: no CPU controller can be written; needs root.
     """
+    homes = {pid: home(pid) for pid in pids}
     group = made(f"sluice-perf-{os.getpid()}")
     micro = round(share * len(cores) * PERIOD_MICROSECONDS)
-    home = group.parent / "cgroup.procs"
     try:
         limit(group, micro)
-        move(group / "cgroup.procs", pids)
+        move(group, pids)
         yield
     finally:
-        move(home, pids)
+        for pid, where in homes.items():
+            move(where, [pid])
         with contextlib.suppress(OSError):
             group.rmdir()
+
+
+def home(pid: int, process: Path = Path("/proc")) -> Path:
+    """The CPU group that a process is in, so that it can be put back there."""
+    for line in (process / str(pid) / "cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if V2.exists() and not controllers:
+            return V2.parent / path.lstrip("/")
+        if not V2.exists() and "cpu" in controllers.split(","):
+            return V1 / path.lstrip("/")
+    raise Refused(f"process {pid} is in no CPU group: no quota can be set here")
 
 
 def made(name: str) -> Path:
@@ -80,10 +92,10 @@ def limit(group: Path, micro: int) -> None:
     (group / "cpu.cfs_quota_us").write_text(str(micro))
 
 
-def move(file: Path, pids: Sequence[int]) -> None:
+def move(group: Path, pids: Sequence[int]) -> None:
     for pid in pids:
         with contextlib.suppress(OSError):  # it has ended
-            file.write_text(str(pid))
+            (group / "cgroup.procs").write_text(str(pid))
 
 
 def family(pid: int) -> list[int]:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from perf import cpu
+from perf import cpu, hardware
 from perf.errors import NotStarted, Refused
 
 ROOT = Path(__file__).parents[1]
@@ -26,17 +26,17 @@ IMAGE = re.compile(r"\S+@sha256:[0-9a-f]{64}")
 FAKE = "fake"
 START_SECONDS = 240.0
 STOP_SECONDS = 20.0
-CPU_SETTINGS = {"VLLM_CPU_OMP_THREADS_BIND": "nobind", "VLLM_CPU_KVCACHE_SPACE": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one engine is started: a command for its port, where, and with which environment."""
+    """How one engine is started: a command for its port, where, and with which environment; maybe in a container."""
 
     name: str
     command: tuple[str, ...]
     folder: Path
     env: dict[str, str]
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,12 @@ class Engine:
     model: str
     process: subprocess.Popen[bytes]
     cores: tuple[int, ...]
+    container: str = ""
 
     @property
     def pids(self) -> list[int]:
-        return cpu.family(self.process.pid)
+        """All that works for it; a container's processes are no children of the docker that started it."""
+        return cpu.family(inside(self.container) if self.container else self.process.pid)
 
 
 def python_of_engine() -> str:
@@ -77,7 +79,8 @@ def recipe(what: str, cores: Sequence[int], port: int) -> Iterator[Recipe]:
     if what == FAKE:
         yield Recipe(what, (sys.executable, "-m", "lab.engine"), ROOT, own)
     elif IMAGE.fullmatch(what):
-        yield Recipe(what, tuple(container(what, cores, port)), ROOT, {})
+        name = f"sluice-perf-{port}"
+        yield Recipe(what, tuple(container(what, name, cores, port)), ROOT, {}, name)
     elif (Path(what) / "model" / "serve.py").exists():
         yield served(what, Path(what).resolve(), cores, own)
     else:
@@ -86,17 +89,27 @@ def recipe(what: str, cores: Sequence[int], port: int) -> Iterator[Recipe]:
 
 
 def served(name: str, folder: Path, cores: Sequence[int], env: dict[str, str]) -> Recipe:
-    threads = {"OMP_NUM_THREADS": str(len(cores))}
-    return Recipe(name, (python_of_engine(), "-m", "model.serve"), folder, CPU_SETTINGS | threads | env)
+    command = (python_of_engine(), "-m", "model.serve", *hardware.arguments())
+    return Recipe(name, command, folder, hardware.settings(len(cores)) | env)
 
 
-def container(image: str, cores: Sequence[int], port: int) -> list[str]:
+def container(image: str, name: str, cores: Sequence[int], port: int) -> list[str]:
     if shutil.which("docker") is None:
         raise Refused(f"{image}: docker is missing, and an image needs it: install docker.io, or name a git revision")
-    line = ["docker", "run", "--rm", "--init", "--network=host", "--shm-size=1g"]
+    line = ["docker", "run", "--rm", "--init", f"--name={name}", "--network=host", "--shm-size=1g"]
+    line += [] if hardware.hardware() == hardware.CPU else ["--gpus=all"]
     line += [f"--cpuset-cpus={','.join(map(str, cores))}", f"--env=SLUICE_ENGINE_PORT={port}"]
-    line += [f"--env={name}={value}" for name, value in CPU_SETTINGS.items()]
-    return [*line, f"--env=OMP_NUM_THREADS={len(cores)}", image]
+    line += [f"--env={name}={value}" for name, value in hardware.settings(len(cores)).items()]
+    return [*line, image, *hardware.arguments()]
+
+
+def inside(container: str) -> int:
+    """The first process of a container, as this machine counts it."""
+    ask = ["docker", "inspect", "--format={{.State.Pid}}", container]
+    found = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603
+    if found.returncode:
+        raise NotStarted(f"{container}: docker knows no such container any more: see the engine's log")
+    return int(found.stdout)
 
 
 @contextlib.contextmanager
@@ -132,9 +145,11 @@ def running(what: str, cores: Sequence[int], log: Path) -> Iterator[Engine]:
             start_new_session=True,
         )
         try:
-            yield Engine(f"http://127.0.0.1:{port}", named_model(ROOT)[0], process, tuple(cores))
+            yield Engine(f"http://127.0.0.1:{port}", named_model(ROOT)[0], process, tuple(cores), how.container)
         finally:
             end(process)
+            if how.container:  # a docker that was killed leaves its container behind
+                subprocess.run(["docker", "rm", "--force", how.container], capture_output=True, check=False)  # noqa: S603, S607
 
 
 def listening(port: int, seconds: float = 20.0) -> None:

@@ -1,23 +1,23 @@
 """`make perf`: the candidate's engine against the live release's, interleaved in one run, judged by their ratio.
 
-An engine is an image by digest, a git revision, a folder with `model/`, or `fake`. Without a live release there are
-only the floors that gates.yaml names for this hardware. `--proof` shows that the gate works.
+An engine is an image by digest, a git revision, a folder with `model/`, or `fake`. The live release is the one that an
+environment's release.yaml names, unless `--baseline` names another. A first release has floors only: those that
+gates.yaml names for this hardware, and good answers at the lowest load. `--proof` shows that the gate works.
 """
 
 import argparse
 import contextlib
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from perf import cpu, engine, picture, report, stats
+from perf import cpu, engine, live, picture, report, stats
 from perf.errors import Failed, Invalid, PerfError, Refused, Unsure
-from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Session, ceiling
+from perf.hardware import hardware
+from perf.session import BASELINE, CANDIDATE, FLOOD, SHARES, STEADY, Session, ceiling
 from perf.stats import FAIL, PASS, Bounds, Slo
 from rollouts import gates
 
@@ -29,7 +29,8 @@ PROOF_WINDOWS = 20
 def options(given: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m perf.gate", description=__doc__)
     parser.add_argument("--candidate", default=str(engine.ROOT), help="the engine to judge; this tree unless given")
-    parser.add_argument("--baseline", default="", help="the live release's engine; none is a first release")
+    parser.add_argument("--baseline", default="", help="an engine to compare with, in place of the live release's")
+    parser.add_argument("--environments", type=Path, default=live.FOLDER, help="where the live release is looked up")
     parser.add_argument("--windows", type=int, default=6)
     parser.add_argument("--pairs", type=int, default=4, help="of each kind of load in a window")
     parser.add_argument("--seed", type=int, default=1)
@@ -40,16 +41,6 @@ def options(given: Sequence[str] | None) -> argparse.Namespace:
 
 def say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)  # noqa: T201
-
-
-def hardware() -> str:
-    """The GPU's name, as gates.yaml would give it; PERF_HARDWARE where there is no nvidia-smi."""
-    if named := os.environ.get("PERF_HARDWARE"):
-        return named
-    with contextlib.suppress(OSError, subprocess.CalledProcessError):
-        ask = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-        return subprocess.run(ask, capture_output=True, text=True, check=True).stdout.splitlines()[0].strip()  # noqa: S603
-    return "cpu"
 
 
 @contextlib.contextmanager
@@ -77,64 +68,67 @@ class Gate:
 
     def run(self) -> dict[str, Any]:
         asked = self.asked
-        labels = {BASELINE: asked.candidate if asked.proof else asked.baseline, CANDIDATE: asked.candidate}
-        what = {label: name for label, name in labels.items() if name}
+        baseline = asked.candidate if asked.proof else asked.baseline or live.engine(asked.environments)
+        labels = {BASELINE: baseline, CANDIDATE: asked.candidate}
+        self.what = {label: name for label, name in labels.items() if name}
         model, context = engine.named_model(engine.ROOT)
         self.session = Session({}, model, context, self.slo, self.tool_cores, asked.seed, say)
         say("the tool alone, against a server that costs nothing")
         self.ceiling = ceiling(self.session, self.engine_cores)
-        with engines(what, self.engine_cores, asked.out) as up:
+        say(f"the tool's own ceiling is {self.ceiling:.0f} requests/s")
+        with engines(self.what, self.engine_cores, asked.out) as up:
             self.session.urls = {label: one.url for label, one in up.items()}
             self.session.warm_up()
-            self.knee = self.session.find_knee()
-            say(f"the knee is at {self.knee:.1f} requests/s")
+            self.knee = self.session.find_knee(self.ceiling)
+            say(str(self.knee))
             found = self.proof(up) if asked.proof else self.compare()
         return self.written(found)
 
+    @property
+    def rates(self) -> dict[str, float]:
+        """Below the knee, where latency is the engine's own; and far above it, where it gives all it can."""
+        return {STEADY: self.knee.rate * SHARES[STEADY], FLOOD: self.knee.flood(self.ceiling)}
+
     def compare(self) -> dict[str, Any]:
-        self.session.windows(self.knee, self.asked.windows, self.asked.pairs, (STEADY, FLOOD))
+        self.session.windows(self.rates, self.asked.windows, self.asked.pairs)
         measured = self.session.measured
-        floor = report.floor_verdict(measured, hardware(), self.floors)
-        if BASELINE not in self.session.urls:
-            judged = report.Judged(floor["verdict"] if floor else stats.UNSURE, {})
-        else:
-            judged = report.judged(measured, self.bounds)
-            verdicts = [judged.verdict, *([floor["verdict"]] if floor else [])]
-            judged = report.Judged(stats.together(verdicts), judged.metrics)
-        return self.document(judged) | {"floor": floor, "first_release": BASELINE not in self.session.urls}
+        floors = report.floor_verdicts(measured, self.session.steps, hardware(), self.floors)
+        first = BASELINE not in self.session.urls
+        judged = report.Judged(stats.UNSURE, {}) if first else report.judged(measured, self.bounds)
+        verdicts = [*([] if first else [judged.verdict]), *(one["verdict"] for one in floors)]
+        judged = report.Judged(stats.together(verdicts), judged.metrics)
+        return self.document(judged) | {"floors": floors, "first_release": first}
 
     def proof(self, up: dict[str, engine.Engine]) -> dict[str, Any]:
         """The same engine twice, window by window; then the candidate under a quota, in one window."""
-        self.session.windows(self.knee, PROOF_WINDOWS, self.asked.pairs, (FLOOD,))
+        self.session.windows(self.rates, PROOF_WINDOWS, self.asked.pairs)
         same = list(self.session.measured)
-        windows = [one.verdict for one in report.by_window(same, self.bounds)]
+        windows = report.by_window(same, self.bounds)
         self.session.measured.clear()
         say(f"the candidate held to {QUOTA:.0%} of its CPU")
         with cpu.quota(QUOTA, self.engine_cores, up[CANDIDATE].pids):
-            self.session.windows(self.knee, 1, self.asked.pairs * 2, (FLOOD,))
+            self.session.windows(self.rates, 1, self.asked.pairs * 2)
         held = report.judged(self.session.measured, self.bounds)
         self.session.measured = same + self.session.measured
-        proven = windows.count(PASS) == len(windows) and held.verdict == FAIL
-        ratios = [one.metrics["tokens_per_second"].document(self.bounds) for one in report.by_window(same, self.bounds)]
+        passed = [one.verdict for one in windows].count(PASS)
         shown = {
-            "passed": windows.count(PASS),
-            "windows": ratios,
+            "passed": passed,
+            "windows": [one.document(self.bounds) for one in windows],
             "quota": QUOTA,
-            "held": held.metrics["tokens_per_second"].document(self.bounds),
-            "proven": proven,
+            "held": held.document(self.bounds),
+            "proven": passed == len(windows) and held.verdict == FAIL,
         }
-        judged = report.judged(same, self.bounds)
-        return self.document(judged) | {"proof": shown}
+        return self.document(report.judged(same, self.bounds)) | {"proof": shown}
 
     def document(self, judged: report.Judged) -> dict[str, Any]:
         return report.document(judged, self.bounds, self.session.tool, self.ceiling)
 
     def written(self, found: dict[str, Any]) -> dict[str, Any]:
-        names = {"candidate": self.asked.candidate, "baseline": self.asked.baseline, "seed": self.asked.seed}
-        found |= {**names, "hardware": hardware(), "knee": self.knee, "slo": vars(self.slo)}
+        names = {"candidate": self.what[CANDIDATE], "baseline": self.what.get(BASELINE), "seed": self.asked.seed}
+        found |= {**names, "hardware": hardware(), "knee": vars(self.knee), "slo": vars(self.slo), "rates": self.rates}
         found |= {"steps": report.rows(self.session.steps), "phases": report.rows(self.session.measured)}
         report.save(found, self.asked.out / "report.json")
-        picture.draw(self.session.steps, self.knee, self.slo, found["verdict"], self.asked.out / "latency.png")
+        picture.draw(self.session.steps, self.knee, self.slo, found, self.asked.out / "latency.png")
         print(report.table(self.session.steps, found))  # noqa: T201
         return found
 
@@ -147,13 +141,14 @@ def verdict(found: dict[str, Any]) -> None:
         )
     if shown := found.get("proof"):
         say(f"{shown['passed']} of {len(shown['windows'])} windows of the same engine passed")
-        say(f"held to {shown['quota']:.0%} of its CPU: {shown['held']}")
+        say(f"held to {shown['quota']:.0%} of its CPU: {shown['held']['verdict']}")
         if not shown["proven"]:
             raise Failed("the gate is not proven: see `proof` in report.json")
+    elif missed := [one for one in found.get("floors", ()) if one["verdict"] == FAIL]:
+        one = missed[0]
+        raise Failed(f"the candidate misses a floor: {one['name']} {one['reached']:.2f}, needed {one['needed']:g}")
     elif found["verdict"] == FAIL:
-        raise Failed(f"the candidate is slower: {found['metric']} at {found['ratio']} of the live release's")
-    elif found["verdict"] != PASS and found.get("first_release") and not found["floor"]:
-        raise Unsure(f"nothing to compare with: name the live release with BASELINE=…, or a floor for {hardware()}")
+        raise Failed(f"the candidate is slower: {found['metric']} at {found['ratio']:.3f} of the live release's")
     elif found["verdict"] != PASS:
         raise Unsure("not enough evidence: give it more time with --windows")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from perf import stats
 from perf.engine import ROOT
-from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Measured
+from perf.session import BASELINE, CANDIDATE, FLOOD, KNEE_GOODPUT, STEADY, Measured
 from perf.stats import Bounds, Figures, Ratio, Tool
 
 # name -> (the load it is read from, value of a phase, whether more is better)
@@ -26,6 +26,9 @@ METRICS: dict[str, tuple[str, Callable[[Figures], float | None], bool]] = {
 class Judged:
     verdict: str
     metrics: dict[str, Ratio]
+
+    def document(self, bounds: Bounds) -> dict[str, Any]:
+        return {"verdict": self.verdict, **{name: one.document(bounds) for name, one in self.metrics.items()}}
 
 
 def values(measured: Sequence[Measured], label: str, metric: str) -> list[float]:
@@ -55,14 +58,21 @@ def by_window(measured: Sequence[Measured], bounds: Bounds) -> list[Judged]:
     return [judged([one for one in measured if one.window == number], bounds) for number in numbers]
 
 
-def floor_verdict(measured: Sequence[Measured], hardware: str, floors: dict[str, float]) -> dict[str, Any] | None:
-    """The absolute floor, where gates.yaml names this hardware; None where it does not."""
-    if hardware not in floors:
-        return None
-    found = [one for one in values(measured, CANDIDATE, "tokens_per_second") if not math.isnan(one)]
-    reached = max(found, default=0.0)
-    verdict = stats.PASS if reached >= floors[hardware] else stats.FAIL
-    return {"hardware": hardware, "needed": floors[hardware], "reached": reached, "verdict": verdict}
+def floor_verdicts(
+    measured: Sequence[Measured], steps: Sequence[Measured], hardware: str, floors: dict[str, float]
+) -> list[dict[str, Any]]:
+    """Good answers at the lowest load, whatever the hardware; tokens per second where gates.yaml names it."""
+    answered = next((one.figures.goodput for one in steps if one.label == CANDIDATE), 0.0)
+    found = [floor("goodput at the lowest load", answered, KNEE_GOODPUT)]
+    if hardware in floors:
+        reached = [one for one in values(measured, CANDIDATE, "tokens_per_second") if not math.isnan(one)]
+        found.append(floor(f"tokens/s on {hardware}", max(reached, default=0.0), floors[hardware]))
+    return found
+
+
+def floor(name: str, reached: float, needed: float) -> dict[str, Any]:
+    verdict = stats.PASS if reached >= needed else stats.FAIL
+    return {"name": name, "reached": reached, "needed": needed, "verdict": verdict}
 
 
 def commit() -> str:

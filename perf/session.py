@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ BASELINE, CANDIDATE = "baseline", "candidate"
 STEADY, FLOOD = "steady", "flood"
 FIRST_RATE, STEP, STEPS, STEP_SECONDS = 6.0, 1.7, 8, 2.5
 CEILING_RATES = (75.0, 150.0, 300.0, 600.0, 1200.0)
+CEILING_BETWEEN = 4  # finer steps between the last of these that the tool kept and the next
 KNEE_GOODPUT = 0.95
 WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
 SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
@@ -31,6 +32,23 @@ class Measured:
     kind: str
     window: int
     figures: stats.Figures
+
+
+@dataclass(frozen=True)
+class Knee:
+    """`rate` is the highest at which the first engine answered well; `found` is False when no step was too much."""
+
+    rate: float
+    found: bool
+
+    def flood(self, ceiling: float) -> float:
+        """A rate above what the engine can do, and never one at which the tool itself would be in doubt."""
+        return min(self.rate * SHARES[FLOOD], ceiling / stats.CEILING)
+
+    def __str__(self) -> str:
+        return (
+            f"the knee is at {self.rate:.1f} requests/s" if self.found else f"no knee up to {self.rate:.1f} requests/s"
+        )
 
 
 @dataclass
@@ -72,33 +90,35 @@ class Session:
     def warm_up(self) -> None:
         self.samples([self.phase(label, *WARM_UP, seed=0) for label in self.urls])
 
-    def find_knee(self) -> float:
-        """Raise the rate until the first engine no longer answers well; the last rate at which it did.
+    def find_knee(self, ceiling: float) -> Knee:
+        """Raise the rate until the first engine no longer answers well, or the tool could not be believed.
 
         Every step asks all engines the same prompts at the same moments.
         """
-        rate, knee = FIRST_RATE, FIRST_RATE
+        rate, kept = FIRST_RATE, FIRST_RATE / STEP
         first = next(iter(self.urls))
         for step in range(STEPS):
+            if rate > ceiling / stats.CEILING:
+                break
             self.say(f"load of {rate:.0f} requests/s")
             found = self.drive([self.phase(label, rate, STEP_SECONDS, seed=step + 1) for label in self.urls])
             self.steps += [Measured(label, "step", step, one) for label, one in zip(self.urls, found, strict=True)]
             now = self.steps[-len(self.urls)].figures
             if now.goodput < KNEE_GOODPUT or not self.grew(first):
-                return knee
-            knee, rate = rate, rate * STEP
-        return knee
+                return Knee(kept, found=True)
+            kept, rate = rate, rate * STEP
+        return Knee(kept, found=False)
 
     def grew(self, label: str) -> bool:
         """Whether the last step brought more tokens per second: a queue that grows does not."""
         rates = [one.figures.tokens_per_second for one in self.steps if one.label == label]
         return len(rates) < 2 or rates[-1] > rates[-2] * (1 + (STEP - 1) / 5)
 
-    def windows(self, knee: float, windows: int, pairs: int, kinds: Sequence[str]) -> None:
-        """Windows of pairs: in each, both engines one after the other, the first one by turns."""
+    def windows(self, rates: Mapping[str, float], windows: int, pairs: int) -> None:
+        """Windows of pairs, of each kind of load: both engines one after the other, the first one by turns."""
         for start in range(0, windows, TOGETHER):
             now = range(start, min(start + TOGETHER, windows))
-            planned = [one for window in now for one in self.window(window, knee, pairs, kinds)]
+            planned = [one for window in now for one in self.window(window, rates, pairs)]
             found = self.drive([phase for _, _, phase in planned])
             self.measured += [
                 Measured(phase.label, kind, window, figures)
@@ -106,15 +126,12 @@ class Session:
             ]
             self.say(f"{now.stop} of {windows} windows")
 
-    def window(
-        self, window: int, knee: float, pairs: int, kinds: Sequence[str]
-    ) -> list[tuple[int, str, schedule.Phase]]:
+    def window(self, window: int, rates: Mapping[str, float], pairs: int) -> list[Planned]:
         planned = []
         for pair in range(window * pairs, (window + 1) * pairs):
             labels = list(self.urls) if pair % 2 == 0 else list(self.urls)[::-1]
-            for kind in kinds:
-                rate, seconds = knee * SHARES[kind], SECONDS[kind]
-                planned += [(window, kind, self.phase(label, rate, seconds, 1000 + pair)) for label in labels]
+            for kind, rate in rates.items():
+                planned += [(window, kind, self.phase(label, rate, SECONDS[kind], 1000 + pair)) for label in labels]
         return planned
 
 
@@ -128,17 +145,29 @@ def ceiling(session: Session, server_cores: Sequence[int]) -> float:
     command = cpu.pinned(server_cores, sys.executable, "-m", "perf.blank", str(port))
     server = subprocess.Popen(command, cwd=engine.ROOT)  # noqa: S603
     url = f"http://127.0.0.1:{port}"
-    phases = [schedule.Phase("blank", url, rate, 1.0, 1) for rate in CEILING_RATES]
     try:
         engine.listening(port)
-        session.samples(phases[:1])
-        found = session.samples(phases)
+        highest(session, url, CEILING_RATES[:1])  # warm-up
+        kept = highest(session, url, CEILING_RATES)
+        return max(kept, highest(session, url, between(kept)))
     finally:
         engine.end(server)
-    return max((phase.rate for phase, one in zip(phases, found, strict=True) if kept(one, phase)), default=0.0)
 
 
-def kept(samples: Sequence[sample.Sample], phase: schedule.Phase) -> bool:
+def between(kept: float) -> list[float]:
+    """Finer steps from a rate that was kept to the next one that was not; below the first when none was."""
+    low = kept or CEILING_RATES[0] / 2
+    return [low * 2 ** (part / (CEILING_BETWEEN + 1)) for part in range(1, CEILING_BETWEEN + 1)]
+
+
+def highest(session: Session, url: str, rates: Sequence[float]) -> float:
+    """The highest of these rates that the tool keeps; 0 when it is none."""
+    phases = [schedule.Phase("blank", url, rate, 1.0, 1) for rate in rates]
+    found = session.samples(phases)
+    return max((phase.rate for phase, one in zip(phases, found, strict=True) if keeps(one, phase)), default=0.0)
+
+
+def keeps(samples: Sequence[sample.Sample], phase: schedule.Phase) -> bool:
     """Whether the tool sent all of the phase in time, and had every answer."""
     alone = stats.Tool()
     alone.add(samples, phase.rate, phase.seconds)

@@ -32,8 +32,8 @@ class Slo:
     tpot: float
 
     def met(self, sample: Sample) -> bool:
-        fast = sample.first is not None and sample.first <= self.ttft
-        return sample.outcome == OK and fast and (sample.tpot or 0.0) <= self.tpot
+        began = sample.end if sample.first is None else sample.first  # a token may be half a character: no text yet
+        return sample.outcome == OK and began <= self.ttft and (sample.tpot or 0.0) <= self.tpot
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from quality.errors import NoAnswers
 from release.errors import Refused
 
 Say = Callable[[str], None]
+PATH = "/v1/chat/completions"
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ async def all_of(
 
 
 async def one(session: aiohttp.ClientSession, endpoint: Endpoint, case: Case) -> record.Said:
-    url = endpoint.url.rstrip("/") + "/v1/chat/completions"
+    url = endpoint.url.rstrip("/") + PATH
     answer: Answer = await asked(session, url, body(case, endpoint.model), {})
     if answer.outcome not in ("ok", "engine_abort"):
         status = f" with status {answer.status}" if answer.status else f" within {endpoint.seconds:g} s"

@@ -54,9 +54,11 @@ def gate(
 ) -> None:
     """Decide: exit 0 no worse than the margin, 3 worse, 4 not enough evidence."""
     from quality import judge, report
+    from release import checkout
     from release.cli import told
 
     with told(as_json):
+        began = checkout.origin()
         asked = cases.load(golden or [cases.FOLDER])
         new, old = record.load(candidate), record.load(baseline)
         record.matched(new, asked, candidate, "candidate")
@@ -66,7 +68,7 @@ def gate(
         except gates.GatesError as error:
             raise Refused(str(error)) from None
         found = judge.judge(asked, new, old, quality)
-        report.write([report.Trial("this change", "pass", found, new)], asked, old, page)
+        report.write(began, [report.Trial("this change", "pass", found, new)], asked, old, page)
         row = report.row(report.Trial("this change", "pass", found, new))
         typer.echo(json.dumps(row, ensure_ascii=False) if as_json else f"{found.verdict}: {found.reason}")
         if found.verdict == "fail":

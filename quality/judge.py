@@ -90,7 +90,9 @@ def weighed(cases: list[Case], new: Side, old: Side, quality: Quality) -> Judgem
         verdict = "fail"
     why = reason(verdict, groups, new.signs, quality)
     if again := relapses(cases, new.scores, old.scores):
-        verdict, why = "fail", f"{len(again)} prompts that had been mended went wrong again, {again[0]} first"
+        relapsed = f"{len(again)} prompts that had been mended went wrong again, {again[0]} first"
+        why = f"{why}; {relapsed}" if verdict == "fail" else relapsed
+        verdict = "fail"
     return Judgement(verdict, why, groups, new.scores.signatures, new.scores, old.scores)
 
 

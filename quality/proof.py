@@ -15,6 +15,7 @@ import numpy as np
 from model import make, running, world
 from quality import cases, cli, judge, record, report, scores, versions
 from quality.judge import Side
+from release import checkout
 from release.errors import ReleaseError
 from rollouts import gates
 
@@ -119,7 +120,13 @@ def gated(asked: list[cases.Case], baseline: record.Record, quality: gates.Quali
     return found
 
 
-def proved(asked: list[cases.Case], baseline: record.Record, quality: gates.Quality, first: report.Trial) -> list[str]:
+def proved(
+    began: dict[str, str],
+    asked: list[cases.Case],
+    baseline: record.Record,
+    quality: gates.Quality,
+    first: report.Trial,
+) -> list[str]:
     """What does not hold, in sentences; writes the report."""
     trials, faults = [first], []
     for version in (*versions.BAD, *versions.GOOD):
@@ -134,7 +141,7 @@ def proved(asked: list[cases.Case], baseline: record.Record, quality: gates.Qual
         "false_alarms": alarms(asked, seeds, quality),
         "power": power(asked, live, other, sides["over-quantised weights"], quality),
     }
-    report.write(trials, asked, baseline, OUT, extra)
+    report.write(began, trials, asked, baseline, OUT, extra)
     faults += [f"margin of {name} is under three times the spread of seeds" for name in tight(extra["spread_of_seeds"])]
     if extra["false_alarms"]["fail"] > ALARMS // 100:
         faults.append(f"{extra['false_alarms']['fail']} false alarms in {ALARMS}")
@@ -155,16 +162,16 @@ def main() -> None:
     everything = parser.parse_args().all
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the engines end with us
     try:
-        asked = cases.load()
+        began, asked = checkout.origin(), cases.load()
         cases.refuse_leaks(asked, [pair.question for pair in world.trained()])
         baseline = record.load(cli.BASELINE)
         record.matched(baseline, asked, cli.BASELINE, "baseline")
         quality = gates.load().quality
         first = gated(asked, baseline, quality)
         if everything:
-            faults = proved(asked, baseline, quality, first)
+            faults = proved(began, asked, baseline, quality, first)
         else:
-            report.write([first], asked, baseline, OUT)
+            report.write(began, [first], asked, baseline, OUT)
             faults = [] if first.judgement.verdict == "pass" else [first.judgement.reason]
     except (ReleaseError, running.EngineError, gates.GatesError) as error:
         sys.exit(f"quality: {error}")

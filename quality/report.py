@@ -2,7 +2,6 @@
 
 import difflib
 import json
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +48,17 @@ def figures(group: Group) -> dict[str, Any]:
 
 
 def write(
-    trials: Sequence[Trial], cases: list[Case], baseline: Record, folder: Path, extra: dict[str, Any] | None = None
+    origin: dict[str, str],
+    trials: Sequence[Trial],
+    cases: list[Case],
+    baseline: Record,
+    folder: Path,
+    extra: dict[str, Any] | None = None,
 ) -> None:
-    """Both files; the page shows the worst answers of each trial beside the baseline's."""
+    """Both files, from what the run began with; the page shows each trial's worst answers beside the baseline's."""
     folder.mkdir(parents=True, exist_ok=True)
-    whole = {"commit": commit(), "cases": [row(trial) for trial in trials]} | (extra or {})
+    whole = {**origin, "cases": [row(trial) for trial in trials], **(extra or {})}
+    whole["answers"] = {"baseline": said(baseline)} | {trial.name: said(trial.record) for trial in trials}
     (folder / "report.json").write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     pages = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -72,10 +77,9 @@ def write(
     (folder / "index.html").write_text(made, encoding="utf-8")
 
 
-def commit() -> str:
-    line = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    done = subprocess.run(line, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() or "unknown"
+def said(record: Record) -> dict[str, str]:
+    """The raw answers by case, of which every figure can be computed again."""
+    return {answer.id: answer.text for answer in record.answers.values()}
 
 
 def worst(trial: Trial, cases: list[Case], baseline: Record) -> list[dict[str, Any]]:

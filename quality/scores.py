@@ -1,19 +1,15 @@
 """Scores of a model's answers that can be added up again for any part of the cases: a group, or a resample."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from quality import counts
 from quality.cases import Case
 
 Array = NDArray[np.float64]
-METRICS = Path(__file__).parent / "metrics"
 NAMES = ("bleu", "rouge1", "rouge2", "rougeL", "chrf", "exact_match", "accuracy")
 ORDERS = 4  # of BLEU's n-grams
 BETA = 2  # of chrF
@@ -36,16 +32,6 @@ class Scores:
         return Scores({name: rows[list(places)] for name, rows in self.rows.items()}, self.signatures)
 
 
-@cache
-def metric(name: str) -> Any:
-    """The local module `quality/metrics/<name>`; nothing is asked of a hub."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_EVALUATE_OFFLINE", "1")
-    import evaluate
-
-    return evaluate.load(str(METRICS / name))
-
-
 def scores(cases: Sequence[Case], texts: Sequence[str]) -> Scores:
     """The scores of answers in the cases' order, each part with the tokenizer of its language."""
     rows: dict[str, Array] = {}
@@ -53,21 +39,21 @@ def scores(cases: Sequence[Case], texts: Sequence[str]) -> Scores:
     for language in dict.fromkeys(case.language for case in cases):
         at = [index for index, case in enumerate(cases) if case.language == language]
         part = counted([cases[index] for index in at], [texts[index] for index in at], language, found.signatures)
-        for name, counts in part.items():
-            rows.setdefault(name, np.zeros((len(cases), counts.shape[1])))[at] = counts
+        for name, made in part.items():
+            rows.setdefault(name, np.zeros((len(cases), made.shape[1])))[at] = made
     return found
 
 
 def counted(cases: list[Case], texts: list[str], language: str, signatures: dict[str, str]) -> dict[str, Array]:
-    references = [list(case.references) for case in cases]
+    references = [case.references for case in cases]
     found: dict[str, Array] = {}
-    for name in ("bleu", "chrf"):
-        made = metric(name).compute(predictions=texts, references=references, language=language)
+    for name, count in (("bleu", counts.bleu), ("chrf", counts.chrf)):
+        made = count(texts, references, language)
         found[name] = np.array(made["statistics"], float)
         signatures[f"{name} {language}"] = made["signature"]
-    rouge = metric("rouge").compute(predictions=texts, references=references)
-    exact = metric("exact_match").compute(predictions=texts, references=references)
-    right = metric("accuracy").compute(predictions=texts, references=[list(case.keys) for case in cases])
+    rouge = counts.rouge(texts, references, language)
+    exact = counts.exact_match(texts, references, language)
+    right = counts.accuracy(texts, [case.keys for case in cases], language)
     signatures |= {"rouge": rouge["signature"], "exact_match": exact["signature"], "accuracy": right["signature"]}
     means = rouge["cases"] | {"exact_match": exact["cases"], "accuracy": right["cases"]}
     return found | {name: np.array([[score, 1.0] for score in each]) for name, each in means.items()}

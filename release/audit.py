@@ -14,7 +14,7 @@ BRANCH = "sluice-audit"
 
 @dataclass(frozen=True)
 class Entry:
-    """One line: `what` is recorded, deployed, verdict, reverted, promotion or rollback."""
+    """One line: `what` is recorded, approval, verdict, reverted, promotion or rollback."""
 
     environment: str
     version: str

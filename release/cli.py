@@ -226,7 +226,8 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
-    app.add_typer(importlib.import_module("release.flow").app)
+    for module in ("release.flow", "release.approval"):
+        app.add_typer(importlib.import_module(module).app)
     if importlib.util.find_spec("sqlalchemy") is not None:
         surveys = importlib.import_module("release.surveys")
         app.add_typer(surveys.said, name="feedback")

@@ -68,6 +68,7 @@ class State:
     steps: int
     updated: int  # pods of the current template
     reason: str
+    waits: bool = False  # for a person: a gate without a verdict waits otherwise
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> "State":
@@ -91,6 +92,7 @@ class State:
             steps=len(steps),
             updated=int(status.get("updatedReplicas") or 0),
             reason=notes.get(REASON, "") if notes.get(ABORTED) == label(notes) else "",
+            waits=waits_for_a_person(steps, status),
         )
 
     @property
@@ -115,6 +117,15 @@ class State:
 
 def label(notes: dict[str, str]) -> str:
     return f"{notes.get(VERSION, 'unknown')}-r{notes.get(REVISION, '0')}"
+
+
+def waits_for_a_person(steps: list[dict[str, Any]], status: dict[str, Any]) -> bool:
+    """At a pause that no clock ends, which only an approval asks for."""
+    reasons = {one.get("reason") for one in status.get("pauseConditions") or []}
+    if "BlueGreenPause" in reasons:
+        return True
+    index = int(status.get("currentStepIndex") or 0)
+    return "CanaryPauseStep" in reasons and index < len(steps) and steps[index].get("pause") == {}
 
 
 def weight_of(status: dict[str, Any]) -> int:
@@ -165,13 +176,13 @@ class Cluster:
             documents = [plain(one) for one in found]
         return [Run.of(one) for one in sorted(documents, key=lambda one: str(one["metadata"].get("creationTimestamp")))]
 
-    def promote(self) -> None:
-        """Skip the steps that are left: for a version that was promoted here before."""
+    def go_on(self) -> None:
+        """End the pause that waits for a person."""
         with answers():
             self.client.patch(
                 Rollout.Status,
                 self.name,
-                {"status": {"promoteFull": True}},
+                {"status": {"pauseConditions": None}},
                 namespace=self.namespace,
                 patch_type=PatchType.MERGE,
             )

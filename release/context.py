@@ -1,7 +1,6 @@
 """What goes to the builder: the files that .dockerignore lets through, with the same modes on every machine."""
 
 import io
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -57,16 +56,3 @@ def add(tar: tarfile.TarFile, texts: Mapping[str, bytes]) -> None:
         info = tarfile.TarInfo(name)
         info.size, info.mode = len(content), 0o644
         tar.addfile(info, io.BytesIO(content))
-
-
-def commit(root: Path) -> str:
-    """The commit that is checked out at `root`; `-dirty` after it when files differ from it.
-
-    Raises:
-        Refused: it is no git checkout.
-    """
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    if done.returncode:
-        raise Refused(f"{root}: no commit there to name the image by; commit first, or give --commit")
-    return done.stdout.strip()

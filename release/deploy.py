@@ -8,13 +8,14 @@ from typing import Any
 
 import httpx2
 
-from release import registry, signature
+from release import record, registry, signature
 from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
-from release.environment import Environment
+from release.environment import ROOT, Environment
 from release.errors import InProgress, Refused
 from release.helm import Helm, Manifest, run
+from release.history import History
 from rollouts.gates import Gates, GatesError, load
 
 
@@ -25,18 +26,32 @@ class Deploy:
     helm: Helm
     gates: Path
     say: Callable[[str], None]
+    fast: bool = False  # without steps, for what was promoted here before
+    checked: list[Manifest] | None = None
 
-    def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
-        """Make every check that changes nothing; returns the new manifests and the deployed ones."""
+    @property
+    def values(self) -> list[dict[str, Any]]:
+        fast = [{"rollouts": {"fast": True}}] if self.fast else []
+        return [self.environment.values, self.environment.document, *fast]
+
+    def manifests(self) -> list[Manifest]:
+        """Make every check that changes nothing, once; returns the new manifests."""
+        if self.checked is not None:
+            return self.checked
         release = self.environment.release
         check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
-        new = run(self.helm.rendered(self.environment.values, self.environment.document))
+        new = run(self.helm.rendered(*self.values))
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
-        self.say(f"checked: gates, values, images, {self.signatures()}")
+        self.say(f"checked: gates, values, images, {self.signatures()}, {record.check(History(ROOT), release)}")
         self.cluster.find()  # says in one line when the cluster is away; Helm's own words for it are long
-        return new, run(self.helm.deployed())
+        self.checked = new
+        return new
+
+    def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
+        """The new manifests, checked, and the deployed ones."""
+        return self.manifests(), run(self.helm.deployed())
 
     def signatures(self) -> str:
         """Check that whom `delivery.signedBy` names has signed both images; say so when it names nobody."""
@@ -59,7 +74,7 @@ class Deploy:
             self.make_way(state, replace)
         for line in short(lines):
             self.say(line)
-        run(self.helm.upgrade(self.environment.values, self.environment.document))
+        run(self.helm.upgrade(*self.values))
         return True
 
     def refuse_again(self, state: State, same: bool) -> None:

@@ -13,8 +13,9 @@ Manifest = dict[str, Any]
 MOVING: dict[str, tuple[str, ...]] = {
     "Service": ("spec.selector.rollouts-pod-template-hash",),
     "TraefikService": ("spec.weighted",),
+    "Secret": ("data",),  # made once in the cluster; a chart that is rendered elsewhere makes another
 }
-HIDDEN = ("Secret",)
+FAST = "sluice.dev/fast"
 
 
 def drifted(wanted: list[Manifest], live: dict[str, Manifest | None]) -> list[str]:
@@ -33,24 +34,23 @@ def drifted(wanted: list[Manifest], live: dict[str, Manifest | None]) -> list[st
 
 def compared(wanted: Manifest, live: Manifest) -> Iterator[tuple[str, str]]:
     """Path and sentence of each difference below spec, data, labels and annotations."""
-    hidden = wanted["kind"] in HIDDEN
     for part in ("spec", "data", "rules", "roleRef", "subjects"):
         if part in wanted:
-            yield from fields(part, wanted[part], live.get(part), hidden)
+            yield from fields(part, wanted[part], live.get(part))
     for part in ("labels", "annotations"):
         asked, has = wanted["metadata"].get(part) or {}, live["metadata"].get(part) or {}
-        yield from fields(f"metadata.{part}", asked, has, hidden)
+        yield from fields(f"metadata.{part}", asked, has)
 
 
-def fields(path: str, wanted: Any, live: Any, hidden: bool) -> Iterator[tuple[str, str]]:
+def fields(path: str, wanted: Any, live: Any) -> Iterator[tuple[str, str]]:
     if isinstance(wanted, dict) and isinstance(live, dict):
         for key, value in wanted.items():
-            yield from fields(f"{path}.{key}", value, live.get(key), hidden)
+            yield from fields(f"{path}.{key}", value, live.get(key))
     elif isinstance(wanted, list) and isinstance(live, list) and len(wanted) == len(live):
         for index, (one, other) in enumerate(zip(wanted, live, strict=True)):
-            yield from fields(f"{path}[{index}]", one, other, hidden)
+            yield from fields(f"{path}[{index}]", one, other)
     elif not same(wanted, live):
-        yield path, f"{path}: differs" if hidden else f"{path}: git {wanted!r}, cluster {live!r}"
+        yield path, f"{path}: git {wanted!r}, cluster {live!r}"
 
 
 def same(wanted: Any, live: Any) -> bool:
@@ -68,6 +68,13 @@ def quantity(value: Any) -> Any:
         if number != text and number.replace(".", "", 1).isdigit():
             return float(number) * units[unit]
     return float(text) if text.replace(".", "", 1).isdigit() else text
+
+
+def went_fast(client: Client, namespace: str, name: str) -> bool:
+    """Whether the last release was a rollback without steps: git asks for those steps then."""
+    rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": f"{name}-engine"}}
+    found = fetched(client, rollout, namespace)
+    return found is not None and FAST in (found["metadata"].get("annotations") or {})
 
 
 def live(client: Client, wanted: list[Manifest], namespace: str) -> dict[str, Manifest | None]:

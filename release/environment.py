@@ -1,14 +1,17 @@
 """An environment: the folder that says what should run (`release.yaml`) and how (`values.yaml`)."""
 
+import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from model.name import named as model_named
 from release.errors import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -17,6 +20,7 @@ NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Image = Annotated[str, Field(pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$")]
 Hash = Annotated[str, Field(pattern=r"^(sha256:)?[0-9a-f]{64}$")]
+MOST = 500_000  # characters: a ConfigMap takes 1 MiB
 
 
 class Strict(BaseModel):
@@ -33,6 +37,64 @@ class Model(Strict):
     revision: str
     sha256: Hash
 
+    @field_validator("id", "revision")
+    @classmethod
+    def versioned(cls, text: str) -> str:
+        """A name with a version in it must be one that can be parsed; others are taken as they are."""
+        model_named(text)
+        return text
+
+
+class Content(Strict):
+    """A file that belongs to the release, with its hash: a rollback brings back what the pods were started with."""
+
+    sha256: Hash
+    content: Annotated[str, Field(max_length=MOST)]
+
+    @model_validator(mode="after")
+    def fits(self) -> Self:
+        found = hashlib.sha256(self.content.encode()).hexdigest()
+        if bare(self.sha256) != found:
+            raise ValueError(
+                f"sha256 is {bare(self.sha256)[:12]}…, but the content's is {found[:12]}…; record it again"
+            )
+        return self
+
+
+class Flags(Content):
+    """Feature flags and variants, in flagd's format."""
+
+    @model_validator(mode="after")
+    def flagd(self) -> Self:
+        try:
+            found = json.loads(self.content)
+        except ValueError as error:
+            raise ValueError(f"content is not JSON ({error}); correct flags.json and record it again") from error
+        if not isinstance(found, dict) or not isinstance(found.get("flags"), dict):
+            raise ValueError("content has no mapping `flags`, as flagd's format wants; correct flags.json")
+        return self
+
+
+class Prompts(Content):
+    """Prompt templates by name."""
+
+    @model_validator(mode="after")
+    def templates(self) -> Self:
+        try:
+            found = YAML(typ="safe", pure=True).load(self.content)
+        except YAMLError as error:
+            raise ValueError("content is not YAML; correct prompts.yaml and record it again") from error
+        if not isinstance(found, dict):
+            raise ValueError("content is no mapping of names to templates; correct prompts.yaml")
+        return self
+
+
+class Baseline(Strict):
+    """The answers that the next candidate is compared with: a file of the commit that has this version's tag."""
+
+    path: Annotated[str, Field(pattern=r"^[^/.][^:]*$")]
+    sha256: Hash
+
 
 class Release(Strict):
     """All that makes a release; it rolls forward and back as one."""
@@ -40,7 +102,16 @@ class Release(Strict):
     version: Annotated[str, Field(pattern=r"^v\d+\.\d+\.\d+[-.0-9A-Za-z]*$")]
     images: Images
     model: Model
+    adapter: dict[str, Hash] = {}  # name that clients ask for -> sha256 over its files, which are among the model's
+    prompts: Prompts | None = None
+    flags: Flags | None = None
     gates: Hash
+    baseline: Baseline | None = None
+
+
+def bare(text: str) -> str:
+    """A hash without the name of its algorithm."""
+    return text.removeprefix("sha256:")
 
 
 @dataclass(frozen=True)
@@ -94,6 +165,13 @@ def load(folder: Path) -> Environment:
     return Environment(folder, checked(document, str(path)), values, document)
 
 
+def of(folder: Path, text: str) -> Environment:
+    """The environment as it would be with this text as its release.yaml."""
+    path = folder / "release.yaml"
+    document = parsed(text, str(path))
+    return Environment(folder, checked(document, str(path)), mapping(folder / "values.yaml"), document)
+
+
 def checked(document: dict[str, Any], source: str) -> Release:
     """The release that a document of one key holds; raises Refused naming the source, the key and the fix."""
     if set(document) != {"release"}:
@@ -135,7 +213,7 @@ def first_line(error: ValidationError, root: str) -> str:
         return f"`{key}` is not a key of a release; remove it"
     if wrong["type"] == "string_pattern_mismatch":
         return f"`{key}` is {wrong['input']!r}; write it like {example(wrong['loc'])}"
-    return f"`{key}`: {wrong['msg']}"
+    return f"`{key}`: {wrong['msg'].removeprefix('Value error, ')}"
 
 
 def example(location: tuple[int | str, ...]) -> str:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 
+from release import answers
+from release.answers import Answers
 from release.cluster import Cluster, Run, State
-from release.prometheus import FAIL, PASS, Evidence, Prometheus, order
+from release.prometheus import FAIL, PASS, UNDECIDED, Evidence, Prometheus, order
 from release.watch import figures, progress
 from rollouts.gates import Gates
 
@@ -19,12 +21,14 @@ class Case:
     evidence: tuple[Evidence, ...]
     silent: str
     gates: Gates
+    answers: Answers | None = None
 
 
 def gathered(cluster: Cluster, prometheus: Prometheus | None, gates: Gates) -> Case:
     state = cluster.state()
     evidence, silent = figures(prometheus, state, PAST)
-    return Case(state, tuple(cluster.runs(state.current)), evidence, silent, gates)
+    found = answers.gathered(prometheus, state.rollout, state.release, PAST)
+    return Case(state, tuple(cluster.runs(state.current)), evidence, silent, gates, found)
 
 
 def explain(case: Case) -> list[str]:
@@ -47,7 +51,7 @@ def promoted(case: Case) -> list[str]:
         return [f"{name} was promoted without steps: it was a first install, or a way back to a version known before."]
     told = [f"{name} was promoted: every gate passed at every step."]
     told += [passed(one, case.gates) for one in passes]
-    return told + quiet(case)
+    return told + on_answers(case, PASS) + quiet(case)
 
 
 def stopped(case: Case) -> list[str]:
@@ -56,9 +60,9 @@ def stopped(case: Case) -> list[str]:
         return [f"{state.release} was stopped by hand, {state.reason}. All traffic is on stable."]
     fails = [one for one in case.evidence if one.verdict == FAIL]
     told = [f"{state.release} was stopped; all traffic is on stable."]
-    told += [failed(one, case.gates) for one in fails]
-    if not fails:
-        told += limits(case)
+    told += [failed(one, case.gates) for one in fails] + on_answers(case, FAIL)
+    if not told[1:]:
+        told += limits(case) + on_answers(case, UNDECIDED)
     told += [f"AnalysisRun {run.name} ({where(run)}): {run.message or run.phase}." for run in broken(case.runs)]
     return [*told, f"The controller says: {state.message}."] if state.message else told
 
@@ -73,7 +77,13 @@ def waiting(case: Case) -> list[str]:
     if case.evidence:
         latest = max(case.evidence, key=lambda one: order(one.step)).step
         told += [undecided(one, case.gates) for one in case.evidence if one.step == latest and one.verdict != PASS]
-    return told
+    return told + on_answers(case, UNDECIDED)
+
+
+def on_answers(case: Case, verdict: int) -> list[str]:
+    """What the quality gate found, when that was its verdict."""
+    found = case.answers
+    return [answers.told(found, case.gates.quality)] if found and found.verdict == verdict else []
 
 
 def failed(one: Evidence, gates: Gates) -> str:

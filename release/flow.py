@@ -4,22 +4,27 @@ import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import httpx2
 import typer
 
-from model import pin
 from release import audit, environment, forge, outputs, registry, signature, version
 from release import promote as promotion
+from release import record as records
 from release import rollback as rollbacks
+from release import summary as summaries
 from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
-from release.cli import Gates, Json, Name, Namespace, deploy, target, told
+from release.cli import Gates, Json, Name, Namespace, target, told
 from release.errors import Drifted, Refused, ReleaseError
 from release.history import History
+from release.lock import held, latest
 from release.write import Written, digest, document, way_of, write
+
+if TYPE_CHECKING:
+    from release.deploy import Deploy
 
 app = typer.Typer()
 
@@ -67,16 +72,10 @@ def record(
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write a release of this commit's model and gates into an environment's release.yaml, and say where it is."""
+    """Write a release of this commit (model, adapters, prompts, flags, gates, baseline) into an environment."""
     with told():
-        history, model = History(root), pin.load(root / "model/model.yaml")
-        content = {
-            "version": name,
-            "images": {"gateway": gateway, "engine": engine},
-            "model": {"id": model.id, "revision": model.revision, "sha256": model.sha256},
-            "gates": f"sha256:{hashlib.sha256(gates.read_bytes()).hexdigest()}",
-        }
-        environment.checked({"release": content}, "release.yaml")
+        history = History(root)
+        content = records.content(root, env, name, {"gateway": gateway, "engine": engine}, gates)
         history.fetch()
         text, way = document(content), way_of(history, env)
         title, branch = f"chore({env}): release {name}", f"release/{env}/{name}"
@@ -84,6 +83,18 @@ def record(
         if written.changed:
             audit.write(history, Entry(env, name, "recorded", release=digest(text), link=written.link))
         told_where(written, f"{env} has {name} already")
+
+
+@app.command()
+def summary(
+    runner: Annotated[str, typer.Option(envvar="GPU_RUNNER", help="the runner's name; empty: a hosted one")] = "",
+    root: Root = Path(),
+) -> None:
+    """Print the quality and throughput gates' tables, and put them on the workflow's page."""
+    with told():
+        text = summaries.summary(root, runner)
+        summaries.publish(text)
+        typer.echo(text)
 
 
 @app.command()
@@ -168,11 +179,30 @@ def rollback(
         history = History(root)
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
+        deploy = prepared(env, found, namespace, name, gates) if hand_over else None
         told_where(rollbacks.rollback(history, env, found, why), f"{env} has {release} already")
-        if hand_over and environment.named(environment.folder_of(env)):
-            deploy(env, supersede=True, no_watch=True, locked=True, namespace=namespace, name=name)
-            if found.before:
-                rollbacks.skip(target(env, namespace, name, "").cluster, release)
+        if deploy is not None:
+            with held(True, deploy.cluster.namespace, release):
+                deploy.hand_over(replace=True)
+            typer.echo(f"handed over {release}{' without steps: it was good here before' if found.before else ''}")
+
+
+def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates: Path) -> "Deploy | None":
+    """The deployment of what a rollback found, with every check made; None where no cluster is named."""
+    from release.deploy import Deploy
+    from release.helm import Helm
+
+    folder = environment.folder_of(env)
+    if not environment.named(folder):
+        return None
+    latest(folder)
+    open_way(folder)
+    cluster = target(str(folder), namespace, name, "").cluster
+    chart = environment.ROOT / "charts" / "llm"
+    wanted = environment.of(folder, found.text)
+    deploy = Deploy(wanted, cluster, Helm(chart, name, cluster.namespace), gates, typer.echo, fast=found.before)
+    deploy.manifests()
+    return deploy
 
 
 @app.command(name="audit")
@@ -209,8 +239,10 @@ def drift(
             open_way(folder)
         wanted = environment.load(folder)
         at = target(env, namespace, name, "")
-        manifests = run(Helm(chart, name, at.cluster.namespace).rendered(wanted.values, wanted.document))
-        lines = drifts.drifted(manifests, drifts.live(at.cluster.client, manifests, at.cluster.namespace))
+        cluster = at.cluster
+        fast = {"rollouts": {"fast": drifts.went_fast(cluster.client, cluster.namespace, name)}}
+        manifests = run(Helm(chart, name, cluster.namespace).rendered(wanted.values, wanted.document, fast))
+        lines = drifts.drifted(manifests, drifts.live(cluster.client, manifests, cluster.namespace))
         for line in lines:
             typer.echo(line)
         if lines:

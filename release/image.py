@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from release import context, outputs
+from release import checkout, outputs
 from release.build import Image, Order, Say, connect, make
 from release.errors import Refused
 
@@ -57,7 +57,7 @@ def image(
             raise Refused(f"{version}: a version is like v1.2.0")
         bases = {name: base for name, base in (("PYTHON_BASE", python_base), ("ENGINE_BASE", engine_base)) if base}
         ca = site_ca if site_ca and site_ca.is_file() else None
-        one = Order("", registry, version, commit or context.commit(root), root, bases, ca, tuple(tag or ()))
+        one = Order("", registry, version, commit or checkout.commit(root), root, bases, ca, tuple(tag or ()))
         client = connect()
         for order in orders(one, target):
             with progress(as_json) as say:

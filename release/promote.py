@@ -24,9 +24,8 @@ def promote(history: History, forge: Forge | None, source: str, target: str) -> 
         raise NotVerified(f"{release.version} has no good verdict in {source}; wait for it (`sluice audit {source}`)")
     stopped(history, target, text, release.version)
     title, branch = f"chore({target}): promote {release.version}", f"promote/{target}/{release.version}"
-    written = write(
-        history, forge, target, text, title, body_of(source, target, verified), branch, way_of(history, target)
-    )
+    body = body_of(source, target, verified, approval(history, source, release.version))
+    written = write(history, forge, target, text, title, body, branch, way_of(history, target))
     if written.changed:
         audit.write(history, Entry(target, release.version, "promotion", release=digest(text), link=written.link))
     return written
@@ -40,10 +39,19 @@ def stopped(history: History, target: str, text: str, version: str) -> None:
         raise NotVerified(f"{version} was stopped in {target} ({why}); correct it and release another version")
 
 
-def body_of(source: str, target: str, verified: Entry) -> str:
+def approval(history: History, source: str, version: str) -> Entry | None:
+    """Who let it go on where it comes from, and what both arms answered then; None where nobody was asked."""
+    found = [one for one in audit.read(history, source, version) if one.what == "approval"]
+    return found[-1] if found else None
+
+
+def body_of(source: str, target: str, verified: Entry, approved: Entry | None = None) -> str:
     """What a reviewer needs: where it was judged, by whom, on what evidence."""
     lines = [f"`{path_of(source)}` becomes `{path_of(target)}`, and nothing else changes.", ""]
     lines += [f"{verified.version} was promoted in {source} at {verified.when} (release by {verified.who})."]
     lines += [f"- {one}" for one in verified.evidence]
     lines += [f"Report: {verified.link}"] if verified.link else []
+    if approved is not None:
+        head = f"<details><summary>Both arms' answers, as {approved.who} saw them on {approved.when}</summary>"
+        lines += ["", head, "", *approved.evidence, "", "</details>"]
     return "\n".join([*lines, "", f"Approve to run the same canary in {target}; `sluice rollback` takes it back."])

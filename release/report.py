@@ -96,6 +96,19 @@ class Series(Strict):
     points: list[Point]
 
 
+class Sample(Strict):
+    """One golden prompt and what both arms answered to it."""
+
+    id: str
+    question: str
+    stable: str
+    canary: str
+
+    @property
+    def same(self) -> bool:
+        return self.stable == self.canary
+
+
 class Report(Strict):
     """`report.json`: what a run did, in figures computed from its requests."""
 
@@ -109,6 +122,7 @@ class Report(Strict):
     footprint: Footprint | None = None
     timeline: Timeline | None = None
     evidence: list[Series] = []
+    samples: list[Sample] = []
     fail_at: float = 1000.0
     pass_at: float = 100.0
 

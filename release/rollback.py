@@ -1,14 +1,12 @@
 """Rollback: the environment's release.yaml as it was for a version, with today's gates."""
 
 import re
-import time
 from dataclasses import dataclass
 
 from release import audit
 from release.audit import Entry
-from release.cluster import Cluster
 from release.environment import parsed
-from release.errors import TimedOut, UnknownVersion
+from release.errors import UnknownVersion
 from release.history import History
 from release.write import Written, digest, document, path_of, release_at, write
 
@@ -64,19 +62,6 @@ def judged_by(text: str, gates: str) -> str:
     return (
         text if release["gates"].removeprefix("sha256:") == gates else document(release | {"gates": f"sha256:{gates}"})
     )
-
-
-def skip(cluster: Cluster, version: str, seconds: float = 30.0) -> None:
-    """Give all traffic to what was good here before, as soon as the controller has seen it; raises TimedOut."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        state = cluster.state()
-        if state.observed and state.version == version:
-            if state.in_progress:
-                cluster.promote()
-            return
-        time.sleep(0.2)
-    raise TimedOut(f"{version} was handed over, but the rollouts controller has not looked at it; is it running?")
 
 
 def rollback(history: History, environment: str, found: Found, why: str) -> Written:

@@ -160,6 +160,8 @@ def progress(state: State) -> str:
         return "first install: no steps, waiting until its pods are ready"
     if state.current == state.stable:
         return f"{state.version} has all traffic"
+    if state.waits:
+        return f"{state.version} waits for a person at {state.weight} %: `sluice approve`"
     return f"canary at {state.weight} % (step {min(state.step + 1, state.steps)} of {state.steps})"
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ruamel.yaml import YAML
+from ruamel.yaml.representer import SafeRepresenter
 
 from release.environment import Release, checked, parsed
 from release.errors import Refused
@@ -14,6 +15,16 @@ from release.history import Files, History
 
 HEAD = "# All that makes this release, written by `sluice`; values.yaml holds what differs between environments.\n"
 Way = Literal["direct", "pullRequest"]
+
+
+class Readable(SafeRepresenter):
+    """Writes a text of several lines as such, so that a reviewer sees which of them changed."""
+
+    def represent_str(self, data: str) -> Any:
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="|" if "\n" in data else None)
+
+
+Readable.add_representer(str, Readable.represent_str)
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,7 @@ def way_of(history: History, environment: str) -> Way:
 def document(release: dict[str, Any]) -> str:
     """release.yaml's text, the same for the same release."""
     yaml, text = YAML(typ="safe", pure=True), io.StringIO()
+    yaml.Representer = Readable
     yaml.default_flow_style, yaml.width = False, 4096
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # annotated as if it could only be unset
     yaml.dump({"release": release}, text)

@@ -15,6 +15,7 @@ STEP = f'{RELEASE}, step="{{{{args.step}}}}"'
 WATCH_ARGS = ("prometheus", "rollout", "version", "revision", "interval")
 STEP_ARGS = (*WATCH_ARGS, "step")
 DECISION_ARGS = (*STEP_ARGS, "minimum", "undecided-checks")
+ANSWERS_ARGS = (*WATCH_ARGS, "undecided-checks")
 GATE_ARGS = (*DECISION_ARGS, "quiet", "quiet-after")
 
 Document = dict[str, object]
@@ -28,6 +29,7 @@ def templates(gates: Gates) -> dict[str, Document]:
         documents[f"{name}-watch"] = watch(gates, name, f"min({verdict(name, RELEASE)})")
     documents["backstop"] = decision(gates, "backstop", backstop_query(), DECISION_ARGS)
     documents["backstop-watch"] = watch(gates, "backstop", f"-max(sluice:backstop{{{RELEASE}}})")
+    documents["answers"] = decision(gates, "answers", answers_query(), ANSWERS_ARGS)
     documents["no-data"] = no_data(gates)
     return {name: template(name, *parts) for name, parts in documents.items()}
 
@@ -109,8 +111,14 @@ def users(gates: Gates, name: str) -> str:
     few = f'max(sluice:judged_ended{{{STEP}, arm="canary", source="user"}}) < {gates.strata.quiet_requests}'
     late = f"{elapsed()} >= {{{{args.quiet-after}}}}"
     not_needed = f"vector(1) and vector({{{{args.step}}}}) < {gates.strata.users_from}"
-    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late}'
+    quiet = f'max(sluice:quiet_stands{{quiet="{{{{args.quiet}}}}"}}) == 1 and {few} and {late} and {well(gates, name)}'
     return f"\n  ({not_needed})\n  or ({quiet})\n  or max({passed(name, 'user')})\n"
+
+
+def well(gates: Gates, name: str) -> str:
+    """Where stable fails its users too, few judged requests are no quiet time: what both arms fail is not judged."""
+    share = f'max(sluice:gate_stable_bad:ratio{{gate="{name}", {STEP}, source="user"}})'
+    return f"{share} <= {gates.gates[name].unacceptable!r}"
 
 
 def passed(name: str, source: str) -> str:
@@ -121,6 +129,11 @@ def passed(name: str, source: str) -> str:
 def backstop_query() -> str:
     tripped = f"max(sluice:backstop{{{STEP}}})"
     return f"-{tripped} < 0\nor\n({tripped} == bool 0) * {minimum_over()}"
+
+
+def answers_query() -> str:
+    """The prober's verdict on all of the release's answers: there at the first step, and still at the others."""
+    return f"min(sluice_answers_verdict{{{RELEASE}}})"
 
 
 def minimum_over() -> str:

@@ -50,6 +50,11 @@ def release_panels(gates: Gates) -> list[Panel]:
             "Judged requests of the canary",
             ((f'sluice:gate_n{{{THIS}, arm="canary", basis="started"}}', per_gate),),
         ),
+        Panel(
+            "Golden answers",
+            ((f"sluice_answers_score{{{THIS}}}", "{{arm}} {{metric}} {{group}}"),),
+            told="0 to 100, of both arms; the quality gate judges the canary's once per release",
+        ),
         Panel("Bad requests of the canary", ((f'sluice:gate_bad{{{THIS}, arm="canary"}}', per_gate),)),
         Panel(
             "Backstop",

@@ -72,7 +72,7 @@ async def profiled(theirs: Sequence[int], ours: Sequence[int]) -> list[str]:
         return await profile.taken(gateway)
 
 
-async def bench(asked: argparse.Namespace) -> dict[str, float]:
+async def bench(asked: argparse.Namespace) -> dict[str, str]:
     theirs, ours = cpu.split()
     theirs = theirs[:1]
     os.sched_setaffinity(0, ours)
@@ -81,20 +81,21 @@ async def bench(asked: argparse.Namespace) -> dict[str, float]:
     if asked.engine != "none":
         await against_the_engine(raw, asked, theirs, ours)
     found = results.figures(raw)
-    where = await profiled(theirs, ours) if results.missed(found) else []
+    states = results.states(found, raw)
+    where = await profiled(theirs, ours) if results.missed(states) else []
     report.save(results.document(found, raw, report.commit(), where), asked.out / "report.json")
     (asked.out / "profile.txt").write_text("\n".join(where) + "\n")
-    print(results.table(found))  # noqa: T201
-    return found
+    print(results.table(found, states))  # noqa: T201
+    return states
 
 
 def main(given: Sequence[str] | None = None) -> int:
     asked = options(given)
     asked.out.mkdir(parents=True, exist_ok=True)
     try:
-        found = uvloop.run(bench(asked))
-        if missed := results.missed(found):
-            raise Failed(f"missed: {', '.join(missed)}; {asked.out / 'profile.txt'} says where the time goes")
+        states = uvloop.run(bench(asked))
+        if missed := [f"{name} {states[name]}" for name in results.missed(states)]:
+            raise Failed(f"{'; '.join(missed)}; {asked.out / 'profile.txt'} says where the time goes")
     except PerfError as error:
         print(error, file=sys.stderr)  # noqa: T201
         return error.code

@@ -65,6 +65,50 @@ args:
 {{- end }}
 {{- end }}
 
+{{/* Between a step's pass and the next weight: a bake time, a person, a window. The background analysis goes on watching. */}}
+{{- define "rollouts.holds" -}}
+{{- with .step.bake }}
+- pause: {duration: {{ printf "%ds" (int .) | quote }}}
+{{- end }}
+{{- if .step.approval }}
+- pause: {} # until somebody says `sluice approve`
+{{- end }}
+{{- with .step.window }}
+- analysis:
+    templates:
+      - templateName: {{ include "rollouts.fullname" $.scope }}-window
+    args:
+      - name: prometheus
+        value: {{ $.scope.Values.prometheus | quote }}
+      - name: interval
+        value: {{ printf "%ds" (int $.scope.Values.interval) | quote }}
+      - name: open
+        value: {{ include "rollouts.open" . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* A window as PromQL: 1 while it is open, else 0; the clock is Prometheus' own, in UTC. */}}
+{{- define "rollouts.open" -}}
+{{- if ge (int .from) (int .to) }}{{ fail (printf "rollouts.steps: a window from %d to %d is never open: its end comes after its begin, on the same day (UTC)" (int .from) (int .to)) }}{{ end -}}
+{{- $days := list }}{{ range .days }}{{ $days = append $days (printf "(day_of_week() == bool %d)" (int .)) }}{{ end -}}
+(hour() >= bool {{ int .from }}) * (hour() < bool {{ int .to }}) * ({{ join " + " $days }})
+{{- end }}
+
+{{/* For a version that was good here before: no steps, and the fail-only gates watch, or Argo's own way, which nothing watches. */}}
+{{- define "rollouts.fastSteps" -}}
+- setWeight: 100
+{{- with .Values.fastWatchSeconds }}
+- pause: {duration: {{ printf "%ds" (int .) | quote }}}
+{{- end }}
+{{- end }}
+
+{{/* Only on the fast way: Argo takes any older ReplicaSet for a good one, also one whose release was stopped. */}}
+{{- define "rollouts.rollbackWindow" -}}
+{{- if and .Values.fast (not .Values.fastWatchSeconds) }}
+rollbackWindow: {revisions: {{ int .Values.rollbackRevisions }}}
+{{- end }}
+{{- end }}
+
 {{- define "rollouts.canary" -}}
 {{- include "rollouts.checkedSteps" . -}}
 canary:
@@ -79,6 +123,9 @@ canary:
   analysis: # may only fail: a background run that is inconclusive does not stop a promotion
     {{- include "rollouts.analysis" (omit . "step") | nindent 4 }}
   steps:
+    {{- if .scope.Values.fast }}
+    {{- include "rollouts.fastSteps" .scope | nindent 4 }}
+    {{- else }}
     {{- range $index, $step := .scope.Values.steps }}
     {{- if eq $index 0 }}
     - setCanaryScale: {replicas: 1}
@@ -89,19 +136,30 @@ canary:
     {{- end }}
     - analysis:
         {{- include "rollouts.analysis" (merge (dict "step" $step) $) | nindent 8 }}
+    {{- with include "rollouts.holds" (merge (dict "step" $step) $) | trim }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- end }}
     {{- end }}
 {{- end }}
 
 {{- define "rollouts.blueGreen" -}}
 {{- include "rollouts.checkedSteps" . -}}
+{{- $approval := false }}
+{{- range .scope.Values.steps }}
+{{- if or .bake .window }}{{ fail "rollouts.steps: bake and window hold a canary's weight; a blueGreen has approval, and the first step's minimum" }}{{ end }}
+{{- if .approval }}{{ $approval = true }}{{ end }}
+{{- end -}}
 blueGreen:
   activeService: {{ .rollout }}-stable
   previewService: {{ .rollout }}-canary
-  autoPromotionEnabled: true # by the verdict of the probes
+  autoPromotionEnabled: {{ or .scope.Values.fast (not $approval) }} # by the verdict of the probes
   scaleDownDelaySeconds: {{ int .scope.Values.scaleDownDelaySeconds }}
   abortScaleDownDelaySeconds: 5
+  {{- if not .scope.Values.fast }}
   prePromotionAnalysis:
     {{- include "rollouts.analysis" (merge (dict "step" (first .scope.Values.steps)) .) | nindent 4 }}
+  {{- end }}
 {{- end }}
 
 {{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them before a blueGreen switch. */}}

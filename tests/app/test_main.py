@@ -36,15 +36,16 @@ def answers(url: str, seconds: float = 30) -> bool:
     return False
 
 
-def refuses(url: str, seconds: float = 1) -> bool:
+def refuses(url: str, seconds: float = 10) -> bool:
     """Whether nobody takes a connection any more."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=1):
                 time.sleep(0.02)
-        except OSError as error:
-            return "refused" in str(error)
+        except OSError as error:  # reset: it was in the queue when the door was closed
+            if "refused" in str(error):
+                return True
     return False
 
 

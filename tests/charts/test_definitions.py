@@ -1,12 +1,12 @@
 """What is rendered, against the schemas of Argo's and Traefik's own resource definitions."""
 
 from functools import cache
-from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 from ruamel.yaml import YAML
 
+from lab.schemas import closed
 from tests.charts.conftest import CACHE
 
 FILES = {
@@ -15,19 +15,6 @@ FILES = {
     "TraefikService": "traefik/definitions.yaml",
 }
 pytestmark = pytest.mark.skipif(not (CACHE / "crds").is_dir(), reason="make lab brings the resource definitions")
-
-
-def closed(schema: Any) -> Any:
-    """The API server drops fields a definition does not know; here each is an error."""
-    if isinstance(schema, list):
-        return [closed(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: closed(value) for key, value in schema.items()}
-    open_ended = inner.get("additionalProperties") or inner.get("x-kubernetes-preserve-unknown-fields")
-    if isinstance(inner.get("properties"), dict) and not open_ended:
-        inner["additionalProperties"] = False
-    return inner
 
 
 @cache

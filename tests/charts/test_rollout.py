@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-GATES = ["llm-backstop", "llm-bad-share", "llm-no-data", "llm-slow-ttft"]
+GATES = ["llm-answers", "llm-backstop", "llm-bad-share", "llm-no-data", "llm-slow-ttft"]
 WATCHES = ["llm-backstop-watch", "llm-bad-share-watch", "llm-slow-ttft-watch"]
 
 

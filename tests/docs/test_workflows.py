@@ -30,6 +30,22 @@ def test_nothing_is_allowed_that_a_job_does_not_ask_for(name: str) -> None:
     assert all("permissions" in job and job["timeout-minutes"] <= 240 for job in found["jobs"].values())
 
 
+def test_what_measures_runs_on_the_named_machine_and_says_which() -> None:
+    for name, key in [("ci", "prove"), ("ci", "perf"), ("release", "image")]:
+        job = LOADED[name]["jobs"][key]
+        assert "vars.GPU_RUNNER" in job["runs-on"]
+        assert "|| 'ubuntu-latest'" in job["runs-on"]
+        [shown] = [step for step in job["steps"] if step.get("run") == "make summary"]
+        assert shown["if"].startswith("always()")
+        assert "vars.GPU_RUNNER" in shown["env"]["GPU_RUNNER"]
+
+
+def test_a_pull_requests_code_never_runs_on_a_machine_of_ours() -> None:
+    for job in LOADED["ci"]["jobs"].values():
+        if "vars." in job["runs-on"]:
+            assert "github.event_name == 'push' && vars.GPU_RUNNER" in job["runs-on"]
+
+
 @pytest.mark.parametrize("name", ["release", "promote", "verdict", "rollback"])
 def test_a_deployment_is_never_cancelled(name: str) -> None:
     assert LOADED[name]["concurrency"]["cancel-in-progress"] is False
@@ -41,13 +57,49 @@ def test_a_step_is_one_line_without_expressions(line: str) -> None:
     assert "${{" not in line
 
 
-@pytest.mark.parametrize("line", [line for line in RUNS if "make" in line])
-def test_make_knows_what_a_step_asks_for(line: str) -> None:
-    """Dry: what each target does is proved elsewhere."""
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a runner checks out: a clone that has nothing but what is tracked, as it is now."""
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    git = ["git", "-C", str(folder)]
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
+    changed = subprocess.run(["git", "diff", "--binary", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
+    if changed:
+        subprocess.run([*git, "apply", "-"], input=changed, check=True)
+        author = ["-c", "user.name=x", "-c", "user.email=x@invalid"]
+        subprocess.run([*git, *author, "commit", "--quiet", "--all", "--message=chore: now"], check=True)
+    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
+    return folder
+
+
+def pasted(line: str, clone: Path) -> "subprocess.CompletedProcess[str]":
+    """A line in a shell that knows nothing but where programs are."""
+    keep = ("PATH", "HOME", "SLUICE_CACHE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+    env = {key: os.environ[key] for key in keep if key in os.environ}
+    words = ["bash", "--noprofile", "--norc", "-e", "-c", line]
+    return subprocess.run(words, cwd=clone, capture_output=True, text=True, env=env)
+
+
+@pytest.mark.parametrize("line", RUNS)
+def test_every_line_can_be_pasted_into_a_fresh_shell_of_a_fresh_clone(line: str, clone: Path) -> None:
+    """What a target does is proved elsewhere: make says here what it would do, other lines are executed."""
     dry = line.replace("sudo --preserve-env ", "").replace("make", "make --dry-run", 1)
-    env = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
-    done = subprocess.run(["sh", "-c", dry], cwd=ROOT, capture_output=True, text=True, env=env)
+    done = pasted(dry, clone)
     assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr.lower()
+
+
+@pytest.mark.parametrize("line", ["make deploy", "make drift", "make summary"])
+def test_a_fresh_fork_deploys_nothing_and_is_green(line: str, clone: Path) -> None:
+    assert line in RUNS
+    done = pasted(line, clone)
+    assert done.returncode == 0, done.stderr
+    assert re.search("nothing to (deploy|compare)|Did not run here", done.stdout)
+
+
+@pytest.mark.parametrize("line", ["make no-such-target", "git checkout --quiet nowhere", "test -z x"])
+def test_a_line_that_does_not_work_is_seen(line: str, clone: Path) -> None:
+    assert pasted(line.replace("make", "make --dry-run", 1), clone).returncode != 0
 
 
 def test_every_action_is_pinned_by_commit_with_its_version() -> None:

@@ -102,9 +102,16 @@ async def test_a_fault_hits_only_its_source_from_its_step_on(
 
 def test_a_share_is_of_requests_and_the_same_request_is_always_on_one_side() -> None:
     half = fault.plan_of('[{"share": 0.5, "do": "hang"}]')[0]
-    sides = [half.meant_for({"x-request-id": f"r{i}"}, 0) for i in range(2000)]
-    assert sides == [half.meant_for({"x-request-id": f"r{i}"}, 0) for i in range(2000)]
+    sides = [half.meant_for({"x-request-id": f"r{i}"}, b"", 0) for i in range(2000)]
+    assert sides == [half.meant_for({"x-request-id": f"r{i}"}, b"", 0) for i in range(2000)]
     assert 900 < sum(sides) < 1100
+
+
+async def test_a_fault_can_wait_for_a_prompt(real: TestServer, client: aiohttp.ClientSession) -> None:
+    async with behind(real, {"when": {"prompt": "no answer"}, "do": "http_500"}) as proxy:
+        for prompt, hit in (("is there no answer?", True), ("is there an answer?", False)):
+            reply = await client.post(proxy.make_url("/v1/completions"), json=ASKED | {"prompt": prompt})
+            assert (reply.status == 500) is hit
 
 
 async def test_hang_says_nothing_for_its_seconds_and_then_breaks(
@@ -191,6 +198,7 @@ async def test_a_hang_up_reaches_the_engine(client: aiohttp.ClientSession) -> No
         ('[{"share": 0.5}]', "do"),
         ('[{"do": "hang", "share": "half"}]', "share"),
         ('[{"do": "hang", "when": {"step_at_least": "five"}}]', "step_at_least"),
+        ('[{"do": "hang", "when": {"prompt": 5}}]', "when.prompt: 5 is not a text"),
     ],
 )
 def test_a_plan_that_is_not_understood_is_refused(plan: str, why: str) -> None:

@@ -2,7 +2,6 @@ from pathlib import Path
 
 import pytest
 
-from lab import footprint
 from lab.footprint import Footprint
 
 
@@ -11,7 +10,7 @@ def told(file: Path, available: int) -> None:
 
 
 def test_the_peak_is_kept_and_counts_from_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(footprint, "SAMPLE_SECONDS", 60)  # only the samples below
+    monkeypatch.setattr(Footprint, "pause", 60)  # only the samples below
     meminfo = tmp_path / "meminfo"
     taken = iter([10 * 2**30, 13 * 2**30, 11 * 2**30])
     monkeypatch.setattr("lab.footprint.shutil.disk_usage", lambda _: type("Usage", (), {"used": next(taken)}))
@@ -19,14 +18,14 @@ def test_the_peak_is_kept_and_counts_from_the_start(tmp_path: Path, monkeypatch:
     with Footprint(tmp_path, meminfo) as seen:
         for available in (12, 16):
             told(meminfo, available)
-            seen.sample()
+            seen.look()
 
     assert seen.figures().memory_gib == 8.0
     assert seen.figures().disk_gib == 3.0
 
 
 def test_it_samples_by_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(footprint, "SAMPLE_SECONDS", 0.01)
+    monkeypatch.setattr(Footprint, "pause", 0.01)
     meminfo = tmp_path / "meminfo"
     told(meminfo, 20)
     with Footprint(tmp_path, meminfo) as seen:

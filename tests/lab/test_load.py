@@ -4,11 +4,12 @@ import pytest
 
 from lab import load
 from lab.measures import read
+from lab.traffic import Traffic
 
 
 def test_users_come_until_they_are_told_to_stop_and_each_leaves_a_line(tmp_path: Path) -> None:
     out = tmp_path / "requests.jsonl"
-    users = load.Load("http://127.0.0.1:9", 200, out, "m", 1)  # nobody listens there: every request fails at once
+    users = load.Load(Traffic("http://127.0.0.1:9", 200, out=out, model="m"))  # nobody listens: all fails at once
     users.start()
     while not out.exists() or not out.read_text().count("\n"):
         users.thread.join(0.01)
@@ -21,7 +22,8 @@ def test_users_come_until_they_are_told_to_stop_and_each_leaves_a_line(tmp_path:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_traffic_that_could_not_start_is_no_empty_success(tmp_path: Path) -> None:
-    users = load.Load("http://example.com", 1, tmp_path / "requests.jsonl", "m", 1)
+    (tmp_path / "file").touch()
+    users = load.Load(Traffic("http://127.0.0.1:9", 1, out=tmp_path / "file/requests.jsonl", model="m"))
     users.start()
 
     with pytest.raises(RuntimeError, match="ended in an error"):
@@ -30,7 +32,7 @@ def test_traffic_that_could_not_start_is_no_empty_success(tmp_path: Path) -> Non
 
 def test_whoever_forgets_to_stop_it_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "LONGEST_SECONDS", 0.05)
-    users = load.Load("http://127.0.0.1:9", 50, tmp_path / "requests.jsonl", "m", 1)
+    users = load.Load(Traffic("http://127.0.0.1:9", 50, out=tmp_path / "requests.jsonl", model="m"))
     users.start()
     users.thread.join(10)
 

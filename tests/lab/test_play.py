@@ -12,7 +12,7 @@ IMAGES = Images("g", "e", "l", {})
 
 
 def played(tmp_path: Path, **seen: Any) -> list[str]:
-    wanted = {"verdict": "aborted", "max_weight": 5, "detect_seconds": 60, "alert": "ABORTED"}
+    wanted = {"verdict": "aborted", "max_weight": 5, "detect_seconds": 60, "alert": "ABORTED", "failed": 3}
     scenario = Scenario.model_validate({"name": "one", "says": "x", "expected": wanted})
     play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
     good = {"verdict": "aborted", "max_weight": 5, "exit_code": 3, "detect_seconds": 10.0, "alert": "ABORTED"}
@@ -32,6 +32,7 @@ def test_what_is_as_expected_has_no_difference(tmp_path: Path) -> None:
         ({"max_weight": 25}, "the canary got 25 %, expected at most 5 %"),
         ({"exit_code": 0}, "sluice ended with 0, expected 3"),
         ({"noticed": Noticed(10, 2, 2, 0)}, "stable failed 2 requests, at most 0 expected"),
+        ({"noticed": Noticed(10, 4, 0, 0)}, "stable and canary failed 4 requests, at most 3 expected"),
         ({"detect_seconds": 61.0}, "stopped 61.0 s after the first bad one, limit 60.0 s"),
         ({"detect_seconds": None}, "stopped None s after the first bad one, limit 60.0 s"),
         ({"alert": None}, "nothing with 'ABORTED' reached Slack within 45 s"),
@@ -49,3 +50,12 @@ def test_what_helm_test_refuses_is_a_difference(tmp_path: Path) -> None:
     play.result.verdict, play.result.exit_code, play.refused = "promoted", 0, "Error: pod failed"
 
     assert play.differences() == ["helm test: Error: pod failed"]
+
+
+def test_what_sluice_explain_must_say_is_looked_for(tmp_path: Path) -> None:
+    wanted = {"verdict": "aborted", "max_weight": 5, "explained": "(undecided)"}
+    scenario = Scenario.model_validate({"name": "one", "says": "x", "expected": wanted})
+    play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
+    play.result.verdict, play.result.exit_code, play.said = "aborted", 3, "Gate bad-share failed."
+
+    assert play.differences() == ["sluice explain does not say '(undecided)' but: Gate bad-share failed."]

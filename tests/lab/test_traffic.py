@@ -12,8 +12,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from app.arms import place
+from app.settings import Settings
 from lab import engine, fault, traffic
 from lab.errors import Refused
+from lab.scenario import load
+
+SCENARIOS = Path(__file__).parents[1] / "e2e/scenarios"
 
 ARM = {"x-sluice-arm": "canary", "x-sluice-step": "5", "x-sluice-version": "v1.1.0"}
 
@@ -170,3 +175,23 @@ async def test_the_command_prints_one_line(real: TestServer, tmp_path: Path) -> 
     printed, _ = await asyncio.wait_for(ran.communicate(), 20)
     assert b"0 failed" in printed
     assert printed.count(b"\n") == 1
+
+
+async def test_a_troubled_user_is_one_on_the_canary_who_asks_one_thing(tmp_path: Path) -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        asked.append((request.headers["x-sluice-user"], (await request.json())["messages"][0]["content"]))
+        return web.json_response({"choices": []})
+
+    async with answering(handle) as server:
+        await seen_by_users(server, tmp_path / "requests.jsonl", 40, troubled=0.5)
+    troubled = [(user, prompt) for user, prompt in asked if prompt == traffic.TROUBLE]
+    assert {user for user, _ in troubled} == {traffic.troubled()}
+    assert 0 < len(troubled) < len(asked)
+    assert place(traffic.troubled(), Settings.model_fields["salt"].default) < 1
+
+
+def test_scenarios_wait_for_what_the_troubled_user_asks() -> None:
+    faults = [fault for one in load(SCENARIOS) for fault in (*one.faults, *one.stable_faults)]
+    assert {fault.when.prompt for fault in faults} == {None, traffic.TROUBLE}

@@ -11,8 +11,9 @@ GOOD: dict[str, Any] = {
     "verdict": "pass",
     "metric": "ttft_p50",
     "ratio": 1.0,
-    "floor": None,
+    "floors": [],
 }
+MISSED = {"name": "tokens/s on NVIDIA L4", "reached": 700.0, "needed": 900, "verdict": "fail"}
 
 
 def test_a_pass_raises_nothing() -> None:
@@ -23,11 +24,11 @@ def test_a_pass_raises_nothing() -> None:
     ("change", "error", "said"),
     [
         ({"valid": False, "doubts": ["requests left late"]}, Invalid, "requests left late"),
-        ({"verdict": "fail", "ratio": 0.7}, Failed, "ttft_p50 at 0.7 of the live release's"),
+        ({"verdict": "fail", "ratio": 0.7}, Failed, "ttft_p50 at 0.700 of the live release's"),
         ({"verdict": "unsure"}, Unsure, "more time with --windows"),
-        ({"verdict": "unsure", "first_release": True}, Unsure, "nothing to compare with"),
+        ({"verdict": "fail", "floors": [MISSED]}, Failed, "tokens/s on NVIDIA L4 700.00, needed 900"),
         (
-            {"proof": {"passed": 19, "windows": [{}] * 20, "quota": 0.7, "held": {}, "proven": False}},
+            {"proof": {"passed": 19, "windows": [{}] * 20, "quota": 0.7, "held": {"verdict": "pass"}, "proven": False}},
             Failed,
             "not proven",
         ),

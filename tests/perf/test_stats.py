@@ -65,3 +65,12 @@ def test_goodput_counts_what_met_both_bounds_of_all_that_was_asked() -> None:
     assert found.goodput == 0.5
     assert found.failures == {"stream_truncated": 1}
     assert found.ttft["p50"] == pytest.approx(0.1)
+
+
+def test_a_good_answer_without_a_text_is_as_fast_as_its_end() -> None:
+    """One token of a Chinese character is no character yet."""
+    silent = sample(0, end=0.2)
+    silent.first = silent.last = None
+
+    assert stats.Slo(ttft=0.5, tpot=0.2).met(silent)
+    assert not stats.Slo(ttft=0.1, tpot=0.2).met(silent)

@@ -21,8 +21,9 @@ def test_the_committed_set_is_sound_and_leaks_nothing() -> None:
     found = cases.load()
     cases.refuse_leaks(found, [pair.question for pair in world.trained()])
     assert len(found) >= 600
-    assert {case.language for case in found} == {"en", "zh"}
-    assert {"known-wording", "new-wording"} <= {tag for case in found for tag in case.tags}
+    assert {case.language for case in found} == {"en", "zh", "mixed"}
+    assert max(len(case.references) for case in found) > 1
+    assert {"known-wording", "new-wording", "regression"} <= {tag for case in found for tag in case.tags}
 
 
 def test_what_the_prober_asks_is_trained_nowhere_either() -> None:

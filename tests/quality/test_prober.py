@@ -18,7 +18,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from lab import engine, fault
-from quality import prober, prompts
+from quality import cases, prober, prompts
+from rollouts import gates
 
 KEY = "probe-key"
 
@@ -29,9 +30,11 @@ class Gateway:
     def __init__(self, engine_url: str, plan: str = "[]") -> None:
         self.canary = True
         self.asked: list[tuple[str, bool, str]] = []
+        self.cases: list[tuple[str, str]] = []
         self.refused: list[float] = []
         self.app = fault.create_app(engine_url, fault.plan_of(plan))
         self.app.middlewares.append(self.arms)
+        self.app.on_response_prepare.append(self.released)
 
     @web.middleware
     async def arms(self, request: web.Request, handler: Any) -> web.StreamResponse:
@@ -40,9 +43,15 @@ class Gateway:
         if arm == "canary" and not self.canary:
             self.refused.append(time.monotonic())
             return web.json_response({"error": {"message": "no", "code": "no_canary"}}, status=409)
+        if "temperature" in body:  # a case of the quality gate
+            self.cases.append((arm, body["messages"][0]["content"]))
+            return web.json_response({"choices": [{"message": {"content": "the Tisk"}, "finish_reason": "stop"}]})
         self.asked.append((arm, body["stream"], json.dumps(body.get("messages") or body["prompt"])))
         reply: web.StreamResponse = await handler(request)
         return reply
+
+    async def released(self, request: web.Request, reply: web.StreamResponse) -> None:
+        reply.headers.update({"x-sluice-rollout": "demo/llm-engine", "x-sluice-release": "v1.1.0-r2"})
 
 
 @pytest.fixture
@@ -59,7 +68,7 @@ async def probed(gateway: Gateway, until: Until, **given: Any) -> prober.Prober:
     async with TestServer(gateway.app, handler_cancellation=True) as server:
         url = str(server.make_url("/")).rstrip("/")
         settings = prober.Settings(**{"gateway": url, "key": KEY, "model": "sluice-tiny", "rate_per_arm": 50, **given})
-        made = prober.Prober(settings, prompts.load())
+        made = prober.Prober(settings, prompts.load(), cases.load(), gates.load().quality)
         async with prober.session_of(settings) as session, asyncio.timeout(60):
             running = asyncio.create_task(made.run(session))
             while not until(made):
@@ -111,12 +120,35 @@ async def test_a_canary_that_comes_is_probed(real: str) -> None:
     assert made.failed["canary"] == 0
 
 
+async def test_both_arms_are_asked_the_golden_set_once_for_the_quality_gate(
+    real: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gateway = Gateway(real)
+    made = await probed(
+        gateway, lambda made: made.trial.judged is not None, answers_per_second=1000.0, answers_cases=50
+    )
+    asked = Counter(gateway.cases)
+    assert set(asked.values()) == {1}
+    assert {case for arm, case in asked if arm == "canary"} == {case for arm, case in asked if arm == "stable"}
+    assert {question for _, question in asked} == {case.question for case in made.trial.cases}
+    verdict = [json.loads(line) for line in capfd.readouterr().err.splitlines() if "answers judged" in line]
+    assert [(one["release"], one["verdict"]) for one in verdict] == [("v1.1.0-r2", "pass")]
+
+
+async def test_without_a_canary_the_quality_gate_asks_nothing(real: str) -> None:
+    gateway = Gateway(real)
+    gateway.canary = False
+    await probed(gateway, lambda _: len(gateway.refused) >= 3, rate_per_arm=20, back_off=0.1)
+    assert gateway.cases == []
+
+
 async def test_a_failing_answer_is_one_json_line_without_the_prompt(
     real: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     made = await probed(Gateway(real, '[{"do": "gibberish"}]'), lambda made: made.sent["stable"] > 5)
     lines = [json.loads(line) for line in capfd.readouterr().err.splitlines()]
     assert made.failed["stable"] == made.sent["stable"]
+    lines = [line for line in lines if line["event"] == "probe failed"]
     assert {tuple(line["failed"]) for line in lines} <= {("replacement",), ("replacement", "repetition")}
     said = json.dumps(lines, ensure_ascii=False)
     assert not [golden.id for golden in prompts.load() if golden.prompt and golden.prompt in said]
@@ -160,6 +192,9 @@ async def test_the_process_lives_probes_and_stops_cleanly_at_sigterm(real: str, 
         line = [sys.executable, "-m", "quality.prober"]
         ran = await asyncio.create_subprocess_exec(*line, env=env, stderr=subprocess.PIPE)
         assert await livez(port) == 200
+        async with aiohttp.ClientSession() as session:
+            metrics = await session.get(f"http://127.0.0.1:{port}/metrics")
+            assert "sluice_answers_verdict" in await metrics.text()
         async with asyncio.timeout(60):
             while sum(arm == "stable" for arm, _, _ in gateway.asked) < 8:
                 await asyncio.sleep(0.01)
@@ -177,6 +212,7 @@ async def test_the_process_lives_probes_and_stops_cleanly_at_sigterm(real: str, 
         ({}, "set SLUICE_GATEWAY_URL, SLUICE_PROBE_KEY_FILE, SLUICE_MODEL_NAME"),
         ({"SLUICE_PROBE_KEY_FILE": "/nowhere/key"}, "/nowhere/key"),
         ({"SLUICE_RATE_PER_ARM": "0"}, "above 0"),
+        ({"SLUICE_ANSWERS_PER_SECOND": "-1"}, "SLUICE_ANSWERS_PER_SECOND is -1.0: it must be above 0"),
     ],
 )
 def test_a_setting_that_is_missing_or_wrong_is_one_line(env: dict[str, str], why: str) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from quality import cases, regression
+from quality import cases, cli, record, regression, text
 from quality.errors import BadFile
 
 
@@ -31,3 +31,12 @@ def test_a_case_joins_those_that_are_there(tmp_path: Path) -> None:
     file.write_text(cases.line_of(regression.made("Who?", "It is Ada.", ["Ada"], "en")).rstrip())
     regression.added(regression.made("Where?", "In Velan.", ["Velan"], "en"), file)
     assert [case.question for case in cases.load([file])] == ["Who?", "Where?"]
+
+
+MENDED = [case for case in cases.load() if regression.REGRESSION in case.tags]
+
+
+@pytest.mark.parametrize("case", MENDED, ids=lambda case: case.id)
+def test_what_once_went_wrong_is_right_in_the_live_releases_answers(case: cases.Case) -> None:
+    answer = record.load(cli.BASELINE).answers[case.id]
+    assert any(text.holds(answer.text, key) for key in case.keys)

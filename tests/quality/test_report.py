@@ -35,7 +35,7 @@ def test_the_page_shows_the_worst_answers_and_what_the_proof_counted(
         for name, one in (("good", good), ("bad", bad))
     ]
     extra = {"spread_of_seeds": {"seeds": 2, "bleu": {"scores": [1.5, 2.5], "enough": True}}}
-    report.write(trials, asked, good, tmp_path, extra)
+    report.write({"commit": "abc", "started": "then"}, trials, asked, good, tmp_path, extra)
     page = (tmp_path / "index.html").read_text()
     assert "<del>Tisk</del>" in page
     assert "&lt;" in page
@@ -44,3 +44,6 @@ def test_the_page_shows_the_worst_answers_and_what_the_proof_counted(
     written = json.loads((tmp_path / "report.json").read_text())
     assert [row["name"] for row in written["cases"]] == ["good", "bad"]
     assert written["spread_of_seeds"]["seeds"] == 2
+    assert (written["commit"], written["started"]) == ("abc", "then")
+    assert written["answers"]["bad"] == {one.id: one.text for one in bad.answers.values()}
+    assert set(written["answers"]) == {"baseline", "good", "bad"}

@@ -1,4 +1,3 @@
-import subprocess
 import tarfile
 from pathlib import Path
 
@@ -65,23 +64,6 @@ def test_the_site_bundle_is_added_under_the_name_the_build_stage_copies(checkout
 def test_a_folder_without_a_dockerfile_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="--context"):
         context.paths(tmp_path)
-
-
-def test_the_commit_says_when_files_differ_from_it(tmp_path: Path) -> None:
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.org"]
-    file = tmp_path / "main.py"
-    file.write_text("first")
-    for command in (["init", "-q"], ["add", "main.py"], ["commit", "-qm", "first"]):
-        subprocess.run([*git, *command], check=True)
-    clean = context.commit(tmp_path)
-    file.write_text("changed")
-    assert len(clean) == 40
-    assert context.commit(tmp_path) == f"{clean}-dirty"
-
-
-def test_no_checkout_needs_the_commit_as_an_option(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="--commit"):
-        context.commit(tmp_path)
 
 
 def test_the_archive_starts_as_docker_knows_an_archive(checkout: Path) -> None:

@@ -30,9 +30,10 @@ def test_a_deleted_object_and_a_deleted_label_are_named() -> None:
     ]
 
 
-def test_a_secret_is_named_and_not_shown() -> None:
-    wanted = {"kind": "Secret", "metadata": {"name": "probe"}, "data": {"key": "MTIz"}}
-    assert found(wanted, wanted | {"data": {"key": "NDU2"}}) == ["Secret/probe data.key: differs"]
+def test_a_secret_that_the_cluster_made_is_no_drift_and_a_gone_one_is() -> None:
+    wanted = {"kind": "Secret", "metadata": {"name": "probe", "labels": {"a": "b"}}, "data": {"key": "MTIz"}}
+    assert found(wanted, wanted | {"data": {"key": "NDU2"}}) == []
+    assert found(wanted, None) == ["Secret/probe: gone from the cluster"]
 
 
 def test_the_selector_that_argo_moves_is_no_drift() -> None:

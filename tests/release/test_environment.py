@@ -1,3 +1,4 @@
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,6 +13,24 @@ def change(folder: Path, **changes: object) -> None:
     document = json.loads(path.read_text())
     document["release"] |= changes
     path.write_text(json.dumps(document))
+
+
+def carried(text: str) -> dict[str, str]:
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}
+
+
+def test_all_that_makes_a_release_is_read(folder: Path) -> None:
+    change(
+        folder,
+        model={"id": "qwen-7b-chat-v1.2.0-canary-20250405", "revision": "r1", "sha256": "b" * 64},
+        adapter={"legal": "c" * 64},
+        prompts=carried("polite: 'Please answer: {question}'\n"),
+        flags=carried('{"flags": {"polite": {"state": "ENABLED"}}}'),
+        baseline={"path": "quality/baseline.jsonl", "sha256": "sha256:" + "d" * 64},
+    )
+    found = environment.load(folder).release
+    assert found.flags is not None
+    assert found.adapter == {"legal": "c" * 64}
 
 
 def test_a_right_folder_is_read(folder: Path) -> None:
@@ -40,6 +59,16 @@ def test_an_unknown_environment_names_the_known_ones() -> None:
         ({"images": {"gateway": "a@sha256:" + "a" * 64}}, r"`release\.images\.engine` is missing; add it"),
         ({"canary": True}, r"`release\.canary` is not a key of a release; remove it"),
         ({"gates": "latest"}, r"release\.gates.*sha256:<64 hex digits>"),
+        ({"flags": carried("{}")}, r"release\.flags`: content has no mapping `flags`"),
+        ({"flags": carried("{")}, r"release\.flags`: content is not JSON"),
+        ({"flags": carried('{"flags": {}}') | {"sha256": "0" * 64}}, r"release\.flags`: sha256 is 000000000000…, but"),
+        ({"prompts": carried("- a\n")}, r"release\.prompts`: content is no mapping"),
+        ({"prompts": carried("a: [")}, r"release\.prompts`: content is not YAML"),
+        ({"baseline": {"path": "/etc/passwd", "sha256": "0" * 64}}, r"release\.baseline\.path"),
+        (
+            {"model": {"id": "qwen-v1.2-canary", "revision": "r", "sha256": "0" * 64}},
+            r"release\.model\.id`: .*write it like qwen-7b-chat-v1\.2\.0-canary-20250405",
+        ),
     ],
 )
 def test_a_wrong_release_is_one_line_with_file_key_and_fix(folder: Path, changes: dict[str, object], said: str) -> None:

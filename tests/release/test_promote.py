@@ -59,3 +59,14 @@ def test_what_was_stopped_in_prod_is_refused_there(team: Team, board: Board) -> 
     judged(team, "staging", "v1.0.0", "promoted")
     judged(team, "prod", "v1.0.0", "aborted")
     refused(team.history, board, "was stopped in prod")
+
+
+def test_the_reviewer_sees_what_both_arms_answered_when_somebody_approved(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0")
+    write(
+        team.history, Entry("staging", "v1.0.0", "approval", evidence=["1 of 20 answers differ.", "", "| a | b | c |"])
+    )
+    judged(team, "staging", "v1.0.0", "promoted")
+    promote(team.history, board, "staging", "prod")
+    assert "answers, as ada saw them" in board.pulls[0].body
+    assert "1 of 20 answers differ.\n\n| a | b | c |" in board.pulls[0].body

@@ -130,3 +130,13 @@ def test_the_first_sentences_say_why_and_the_others_fold_away(document: dict[str
     assert "It was stopped. The gate failed." in shown
     assert "<details><summary>1 more</summary>" in shown
     assert "<li>The controller &lt;says&gt; so.</li>" in shown
+
+
+def test_both_arms_answers_stand_side_by_side_and_are_no_markup(document: dict[str, Any]) -> None:
+    same = {"id": "a", "question": "2+2?", "stable": "4", "canary": "4"}
+    other = {"id": "b", "question": "Hi?", "stable": "Hello", "canary": "<b>Hi</b>"}
+    html = page(report.Report.model_validate(document | {"samples": [same, other]}))
+    assert "1 of 2 differ" in html
+    assert "<td>Hello</td><td>&lt;b&gt;Hi&lt;/b&gt;</td>" in html
+    assert html.index("Hi?") < html.index("2+2?")
+    assert "side by side" not in page(report.Report.model_validate(document))

@@ -1,17 +1,12 @@
-from collections.abc import Callable
-from typing import Any
-
 import pytest
 
 from release.audit import Entry, read
-from release.cluster import Cluster
 from release.environment import parsed
-from release.errors import TimedOut, UnknownVersion
+from release.errors import UnknownVersion
 from release.history import identity
-from release.rollback import find, named, rollback, skip
+from release.rollback import find, named, rollback
 from release.verdict import settle
 from release.write import path_of
-from tests.release.conftest import Scripted
 from tests.release.team import GATES, Team, release_text
 
 
@@ -76,21 +71,3 @@ def test_a_tag_names_environment_and_version() -> None:
     for wrong in ("v1.2.0", "deploy/prod", "deploy/prod/latest"):
         with pytest.raises(UnknownVersion):
             named(wrong)
-
-
-def test_what_was_good_here_gets_all_traffic_as_soon_as_the_controller_has_seen_it(
-    cluster: Cluster, api: Scripted, rollout: Callable[..., dict[str, Any]], rollout_path: str
-) -> None:
-    api.on("GET", rollout_path, rollout(version="v1.1.0"), rollout(version="v1.0.0"))
-    api.on("PATCH", f"{rollout_path}/status", rollout())
-    skip(cluster, "v1.0.0")
-    assert [one["body"] for one in api.heard("PATCH")] == [{"status": {"promoteFull": True}}]
-
-
-def test_a_controller_that_never_looks_is_said(
-    cluster: Cluster, api: Scripted, rollout: Callable[..., dict[str, Any]], rollout_path: str
-) -> None:
-    api.on("GET", rollout_path, rollout(version="v1.1.0"))
-    with pytest.raises(TimedOut, match="rollouts controller"):
-        skip(cluster, "v1.0.0", seconds=0.3)
-    assert not api.heard("PATCH")

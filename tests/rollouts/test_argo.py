@@ -37,7 +37,15 @@ def query(gates, template: str, **changed: str) -> str:
     return resolved(metrics(gates, template)[template]["provider"]["prometheus"]["query"], **changed)
 
 
-def step(probe: int | None, user: int | None, *, users: int = 500, name: str = "5", tripped: int = 0) -> dict[str, str]:
+def step(
+    probe: int | None,
+    user: int | None,
+    *,
+    users: int = 500,
+    name: str = "5",
+    tripped: int = 0,
+    stable: float = 0,
+) -> dict[str, str]:
     """What is recorded of a step that began at 0 s: verdicts of both strata, judged user requests."""
     at = f'{RELEASE}, step="{name}"'
     series = {
@@ -45,6 +53,7 @@ def step(probe: int | None, user: int | None, *, users: int = 500, name: str = "
         f'sluice:judged_ended{{{at}, arm="canary", source="user"}}': f"{users}x60",
         f'sluice:backstop{{{at}, source="user"}}': f"{tripped}x60",
         f'sluice:backstop{{{at}, source="probe"}}': "0x60",
+        f'sluice:gate_stable_bad:ratio{{gate="bad-share", {at}, source="user"}}': f"{stable}x60",
         'sluice:quiet_stands{quiet="probes"}': "1x60",
         'sluice:quiet_stands{quiet="abort"}': "0x60",
     }
@@ -67,6 +76,14 @@ def test_from_the_5_percent_step_on_both_strata_must_pass(promtool, gates, probe
     for name in ("5", "25"):
         series = step(probe, user, name=name)
         assert not differences(promtool, series, query(gates, "bad-share", step=name), expected)
+
+
+@pytest.mark.parametrize("verdict", [1, 0, -1])
+def test_the_verdict_on_the_answers_is_the_probers_for_this_release_alone(promtool, gates, verdict):
+    series = {f"sluice_answers_verdict{{{RELEASE}}}": f"{verdict}x60"}
+    other = {'sluice_answers_verdict{rollout="demo/llm-engine", release="v1.2.0-r4"}': f"{-verdict}x60"}
+    assert not differences(promtool, series | other, query(gates, "answers"), verdict)
+    assert not differences(promtool, other, query(gates, "answers"), None)
 
 
 @pytest.mark.parametrize(("probe", "user", "expected"), [(1, 0, 1), (0, 1, 0), (1, -1, -1), (-1, 0, -1), (1, None, 1)])
@@ -97,6 +114,12 @@ def test_in_a_quiet_time_the_probes_pass_stands(promtool, gates):
     assert not differences(promtool, step(1, 0, users=200), asked, 0, at="3m")
     assert not differences(promtool, step(0, 0, users=199), asked, 0, at="3m")
     assert not differences(promtool, step(1, -1, users=199), asked, -1, at="3m")
+
+
+def test_users_whom_stable_fails_too_are_no_quiet_time(promtool, gates):
+    asked, limit = query(gates, "bad-share", quiet_after="180"), gates.gates["bad-share"].unacceptable
+    assert not differences(promtool, step(1, 0, users=0, stable=limit), asked, 1)
+    assert not differences(promtool, step(1, 0, users=0, stable=limit + 0.01), asked, 0)
 
 
 def test_a_quiet_time_can_be_no_excuse(promtool, gates):
@@ -150,7 +173,8 @@ def test_only_the_two_limits_have_a_success_condition_alone(gates):
         for name, metric in metrics(gates, template).items()
         if "failureCondition" not in metric
     }
-    assert alone == {"no-data", "backstop-undecided", *(f"{gate}-undecided" for gate in gates.gates)}
+    undecided = {f"{gate}-undecided" for gate in ("answers", "backstop", *gates.gates)}
+    assert alone == {"no-data"} | undecided
     assert not any(
         "successCondition" not in metric
         for template in argo.templates(gates)

@@ -22,6 +22,7 @@ KNOWN = {
     "sluice_oldest_request_seconds",
     "sluice_request_seconds_bucket",
     "sluice_requests_total",
+    "sluice_answers_score",
     "sluice_slow_total",
     "sluice_tpot_seconds_bucket",
     "sluice_ttft_seconds_bucket",

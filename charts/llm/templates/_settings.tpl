@@ -16,6 +16,11 @@ SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- if .Values.gateway.redact.existingConfigMap }}
 SLUICE_REDACT_FILE: /etc/sluice/redact/patterns
 {{- end }}
+{{- range $key, $file := include "llm.carriedFiles" . | fromYaml }}
+{{- if hasKey ($.Values.release | default dict) $key }}
+SLUICE_{{ upper $key }}_FILE: /etc/sluice/{{ $key }}/{{ $file }}
+{{- end }}
+{{- end }}
 {{- with .Values.tracing.endpoint }}
 SLUICE_OTLP_ENDPOINT: {{ . | quote }}
 SLUICE_TRACE_SHARE: {{ $.Values.tracing.share | quote }}
@@ -28,6 +33,20 @@ SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kin
 {{/* The hash is in the name: pods that are rolled back find the settings they were started with. */}}
 {{- define "llm.gatewayConfigMap" -}}
 {{ include "llm.fullname" . }}-gateway-{{ include "llm.gatewaySettings" . | sha256sum | trunc 10 }}
+{{- end }}
+
+{{/* Files that go with the release, by their key in it. */}}
+{{- define "llm.carriedFiles" -}}
+flags: flags.json
+prompts: prompts.yaml
+{{- end }}
+
+{{/* A carried file's ConfigMap: .root, .key. Its name holds the content's hash, so that Argo's and Helm's rollbacks find it again. */}}
+{{- define "llm.carriedName" -}}
+{{- $one := get .root.Values.release .key -}}
+{{- $found := sha256sum $one.content -}}
+{{- if ne $found (trimPrefix "sha256:" $one.sha256) }}{{ fail (printf "release.%s.sha256: is not that of its content (%s): record the release again" .key $found) }}{{ end -}}
+{{ include "llm.fullname" .root }}-{{ .key }}-{{ trunc 10 $found }}
 {{- end }}
 
 {{/* vLLM's own spans, below the gateway's; another engine's arguments are the site's to give. */}}

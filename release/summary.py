@@ -1,0 +1,61 @@
+"""What a workflow's page shows: the quality and throughput gates' tables, and which machine they ran on."""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+QUALITY, PERF = Path("build/quality/report.json"), Path("build/perf/report.json")
+HOSTED = "the hosted CPU, with the CPU engine"
+SCORES = ("bleu", "rougeL", "chrf", "exact_match", "accuracy")
+
+
+def summary(root: Path, runner: str) -> str:
+    """Markdown; the gates that wrote no report are named, so that silence is never taken for a pass."""
+    where = f"the runner `{runner}`" if runner else HOSTED
+    parts = [f"Ran on {where}."]
+    for title, path, made in (("Quality", QUALITY, quality), ("Throughput", PERF, throughput)):
+        file = root / path
+        body = list(made(json.loads(file.read_text()))) if file.is_file() else ["Did not run here."]
+        parts += ["", f"### {title}", "", *body]
+    return "\n".join(parts) + "\n"
+
+
+def quality(report: dict[str, Any]) -> Iterator[str]:
+    """One line per model and language: its scores, and the interval of BLEU against the baseline."""
+    yield row("model", "verdict", "expected", "language", "cases", *SCORES, "BLEU − baseline")
+    yield row(*["---"] * (6 + len(SCORES)))
+    for one in report["cases"]:
+        for language in [name for name in ("zh", "en", "all") if name in one]:
+            found = one[language]
+            low, high = found.get("ci", {}).get("bleu", ("–", "–"))
+            scores = [found.get(name, "–") for name in SCORES]
+            head = [one["name"], one["verdict"], one["expected"], language]
+            yield row(*head, found["cases"], *scores, f"[{low}, {high}]")
+
+
+def throughput(report: dict[str, Any]) -> Iterator[str]:
+    """One line per metric: candidate against the live release, so turned that below 1 is worse."""
+    yield f"**{report['verdict']}**" + ("" if report["valid"] else f", not valid: {'; '.join(report['doubts'])}")
+    if report.get("first_release"):
+        yield "No live release to compare with: floors only."
+    for floor in report.get("floors") or []:
+        yield f"- {floor['name']}: {floor['reached']:.4g} of {floor['needed']:.4g} needed, {floor['verdict']}"
+    if not report["metrics"]:
+        return
+    yield from ["", row("metric", "candidate ÷ live", "interval", "verdict"), row(*["---"] * 4)]
+    for name, one in report["metrics"].items():
+        low, high = one["ci"]
+        yield row(name, f"{one['ratio']:.3f}", f"[{low:.3f}, {high:.3f}]", one["verdict"])
+
+
+def row(*cells: object) -> str:
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def publish(text: str) -> None:
+    """Append to the page of the job that runs; elsewhere there is none."""
+    if file := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(file).open("a", encoding="utf-8") as page:
+            page.write(text)

@@ -1,0 +1,64 @@
+import csv
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from perf import engine
+
+LOCUST = [str(Path(sys.executable).with_name("locust")), "-f", "perf/locustfile.py"]
+ENV = {name: value for name, value in os.environ.items() if name != "LOCUST_SKIP_MONKEY_PATCH"}
+
+
+def test_both_kinds_of_user_send_at_their_rate_without_a_page(blank_process: str, tmp_path: Path) -> None:
+    line = [
+        *LOCUST,
+        "--headless",
+        "--host",
+        blank_process,
+        "-u",
+        "4",
+        "-r",
+        "4",
+        "-t",
+        "2s",
+        "--csv",
+        str(tmp_path / "run"),
+    ]
+    done = subprocess.run(line, cwd=engine.ROOT, env=ENV | {"PERF_RATE": "10"}, capture_output=True, text=True)
+    rows = list(csv.DictReader((tmp_path / "run_stats.csv").open()))
+
+    assert done.returncode in (0, 7), done.stderr  # 7: this machine was too busy for the schedule, which it says
+    assert (done.returncode == 7) == ("not valid: requests left late" in done.stderr)
+    asked = {row["Name"]: int(row["Request Count"]) for row in rows if row["Type"] == "e2e"}
+    assert set(asked) == {"chat", "predict"}
+    assert min(asked.values()) > 0
+    assert {row["Type"] for row in rows} >= {"e2e", "TTFT", "TPOT"}
+    assert all(row["Failure Count"] == "0" for row in rows)
+
+
+def test_the_page_offers_both_kinds_of_user(blank_process: str) -> None:
+    port = engine.free_port()
+    line = [*LOCUST, "--host", blank_process, "--web-host", "127.0.0.1", "--web-port", str(port), "--class-picker"]
+    page = subprocess.Popen(line, cwd=engine.ROOT, env=ENV, stderr=subprocess.DEVNULL)
+    try:
+        engine.listening(port)
+        text = fetched(f"http://127.0.0.1:{port}/")
+    finally:
+        engine.end(page)
+
+    assert "ChatUser" in text
+    assert "PredictUser" in text
+
+
+def fetched(url: str) -> str:
+    for _ in range(100):  # it listens a moment before it answers
+        try:
+            with urllib.request.urlopen(url, timeout=5) as reply:
+                return str(reply.read().decode())
+        except urllib.error.URLError:
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer")
