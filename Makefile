@@ -22,8 +22,8 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
 
-gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
-	@lab/install lab && $(PYTHON) -m lab.gitops
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
+	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
@@ -44,8 +44,8 @@ infrastructure: environment ## Terraform: formatted, policies kept, and both che
 summary: environment ## The tables of what quality and perf measured, on the workflow's page too
 	sluice summary
 
-bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
-	$(PYTHON) -m perf.bench
+bench: environment $(if $(ABUSE),,engine) ## What the gateway costs, and with a real vLLM; ABUSE=1 [SOAK=600]: what clients that mean harm can do
+	$(PYTHON) -m perf.bench$(if $(ABUSE),.abuse $(if $(SOAK),--soak "$(SOAK)"))
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)

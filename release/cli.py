@@ -121,17 +121,18 @@ def deploy(
 
     with told(as_json):
         folder = environment.folder_of(env)
+        if locked:
+            latest(folder)  # first: another job may just have written the first release.yaml
         if if_named and passed_over(folder, "deploy"):
             return
         if locked:
-            latest(folder)
             open_way(folder)
         wanted = environment.load(folder)
         at = target(env, namespace, name, prometheus)
         say = (lambda line: typer.echo(line, err=True)) if as_json else typer.echo
         helm = Helm(chart, name, at.cluster.namespace)
         with held(locked, at.cluster.namespace, wanted.release.version):
-            begun = Deploy(wanted, at.cluster, helm, gates, say).hand_over(supersede)
+            begun = Deploy(wanted, at.cluster, helm, gates, say, alone=locked).hand_over(supersede)
         if not begun:
             text = f"{wanted.release.version} already runs in {at.cluster.namespace}; nothing to do"
             tell(Event("verdict", text, {"verdict": "promoted", "unchanged": True}), as_json)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -126,9 +127,8 @@ def verdict(
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
-        found = evidence(root / "environments" / env)
-        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, evidence=found, link=link)
-        written = verdicts.settle(History(root), forge.connect(), entry)
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
+        written = verdicts.settle(History(root), forge.connect(), entry, partial(evidence, root / "environments" / env))
         if written is not None:
             told_where(written, "git was right already")
 
@@ -185,9 +185,9 @@ def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates:
     latest(folder)
     open_way(folder)
     cluster = target(str(folder), namespace, name, "").cluster
-    chart = environment.ROOT / "charts" / "llm"
     wanted = environment.of(folder, found.text)
-    deploy = Deploy(wanted, cluster, Helm(chart, name, cluster.namespace), gates, typer.echo, fast=found.before)
+    helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace)
+    deploy = Deploy(wanted, cluster, helm, gates, typer.echo, fast=found.before, alone=True)
     deploy.manifests()
     return deploy
 
