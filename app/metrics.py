@@ -10,7 +10,8 @@ from app import outcome
 from app.arms import CANARY, STABLE, Arms
 
 ARMS, SOURCES, KINDS = (STABLE, CANARY), ("user", "probe"), ("ttft", "tpot")
-CHECKS, RESULTS = ("empty", "replacement", "repetition"), ("ok", "bad")
+CHECKS = ("empty", "replacement", "repetition", "json", "script", "sensitive")
+RESULTS = ("ok", "bad")
 RESCUES = ("answered", "failed", "no_budget")
 BUCKETS = tuple(round(0.005 * 1.25**power, 6) for power in range(43))  # 5 ms to 60 s, each 1.25 times the one before
 WHERE = ("rollout", "release", "step", "arm", "source")
@@ -56,6 +57,7 @@ class Metrics:
         )
         self.weight = gauge("sluice_weight", "Percent of users", ("rollout", "release", "arm"))
         self.keys_broken = gauge("sluice_keys_file_broken", "1 while the newest file of API keys is not used", ())
+        self.words_broken = gauge("sluice_words_file_broken", "1 while the newest list of words is not used", ())
         self.circuits = gauge("sluice_open_circuits", "Engine pods that are passed over", ())
         self.bound = gauge(
             "sluice_slow_bound_seconds", "Above it is slow", ("rollout", "release", "source", "kind", "origin")
