@@ -79,7 +79,7 @@ class Site:
             "delivery": delivery,
             "engine": {"startupPeriodSeconds": 1 if self.tier == "fake" else 2},
             "gateway": {"replicas": 1, "nodePort": PORTS[environment], "preStopSeconds": 1},
-            "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600},
+            "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600, "fastWatchSeconds": 10},
             "notifications": {"slackChannel": f"llm-{environment}"},
         }
         text = io.StringIO()
