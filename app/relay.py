@@ -31,6 +31,7 @@ class Opened:
     kind: str  # content type
     first: bytes
     rest: AsyncIterator[bytes] | None
+    took: float = 0.0  # seconds that the engine was waited for
 
 
 class Attempt:
@@ -63,7 +64,9 @@ class Attempt:
                 self.tried.asks(engine)
                 reply = await self.sent(engine)
                 try:
-                    yield await self.begun(reply)
+                    opened = await self.begun(reply)
+                    opened.took = time.perf_counter() - self.began
+                    yield opened
                 finally:  # also on hang-up: an abandoned request would keep the engine generating
                     reply.close()
 

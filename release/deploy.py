@@ -81,13 +81,16 @@ class Deploy:
     def hand_over(self, replace: bool) -> bool:
         """Upgrade and return True, or False when this very release already runs; raises Refused before any change."""
         new, deployed = self.prepared()
-        state, lines = self.cluster.find(), difference(deployed or [], new)
+        state, gateway, lines = self.cluster.find(), self.cluster.gateway.find(), difference(deployed or [], new)
+        parts = {part: at for part, at in (("engine", state), ("gateway", gateway)) if at is not None}
         if deployed is not None and state is not None:
-            self.refuse_again(state, self.interrupted or template(deployed) == template(new))
-            if not lines and state.verdict(self.environment.release.images.engine) == "promoted":
+            for part, at in parts.items():
+                self.refuse_again(at, self.interrupted or template(deployed, part) == template(new, part))
+            image = self.environment.release.images.engine
+            if not lines and state.verdict(image) == "promoted" and (not gateway or gateway.verdict() == "promoted"):
                 return False
-        if state is not None and state.in_progress and not self.continues(state):
-            self.make_way(state, replace)
+        if judged := [at for at in parts.values() if at.in_progress and not self.continues(at)]:
+            self.make_way(judged[0], replace)
         for line in short(lines):
             self.say(line)
         run(self.helm.upgrade(*self.values))
@@ -102,7 +105,8 @@ class Deploy:
     def continues(self, state: State) -> bool:
         """Whether what is being judged is this very release, whose Helm was killed after Argo had got it."""
         wanted = self.environment.release
-        return self.interrupted and state.version == wanted.version and wanted.images.engine in state.images
+        ours = {wanted.images.engine, wanted.images.gateway}
+        return self.interrupted and state.version == wanted.version and not ours.isdisjoint(state.images)
 
     def make_way(self, state: State, replace: bool) -> None:
         if not replace:
@@ -114,9 +118,10 @@ class Deploy:
         supersede(self.cluster, self.environment.release.version)
 
 
-def template(manifests: list[Manifest]) -> Any:
-    """The engine's pod template, which is what a canary is made of."""
-    return next((one["spec"].get("template") for one in manifests if one["kind"] == "Rollout"), None)
+def template(manifests: list[Manifest], part: str = "engine") -> Any:
+    """The pod template of a Rollout, which is what a canary is made of."""
+    found = (one for one in manifests if one["kind"] == "Rollout" and one["metadata"]["name"].endswith(f"-{part}"))
+    return next((one["spec"].get("template") for one in found), None)
 
 
 def gates_at(path: Path) -> Gates:

@@ -83,7 +83,7 @@ def test_a_password_in_plain_settings_is_refused(chart):
 def test_the_gateway_reaches_its_database_and_knows_it_from_a_secret(chart):
     rendered = chart.render(gateway={"database": {"existingSecret": "db", "port": 6000}})
     rules = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
-    container = rendered.one("Deployment", "llm-gateway")["spec"]["template"]["spec"]["containers"][0]
+    container = rendered.one("Rollout", "llm-gateway")["spec"]["template"]["spec"]["containers"][0]
 
     assert [{"protocol": "TCP", "port": 6000}] in [rule["ports"] for rule in rules]
     secret = {"secretKeyRef": {"name": "db", "key": "url"}}
