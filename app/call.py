@@ -5,8 +5,9 @@ import hmac
 import json
 import uuid
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from app import question
@@ -17,6 +18,14 @@ from app.settings import Settings
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 MAX_DEPTH = 64
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(whole)  # of an integer: 3.0 is one in JSON
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,20 @@ def shallow(found: Any, depth: int = 0) -> None:
     inner = found.values() if isinstance(found, dict) else found if isinstance(found, list) else ()
     for one in inner:
         shallow(one, depth + 1)
+
+
+def valid(model: type[Model], document: dict[str, Any]) -> Model:
+    """The document as a model of ours.
+
+    Raises:
+        Refusal: a field is missing, of another type, or out of its range.
+    """
+    try:
+        return model.model_validate(document, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
 
 
 def understood(

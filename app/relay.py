@@ -78,7 +78,7 @@ class Attempt:
         try:
             yield
             ending = self.outcome
-        except EngineFault as fault:
+        except (Blocked, EngineFault) as fault:
             ending = fault.outcome
             raise
         finally:
@@ -144,7 +144,8 @@ class Attempt:
         }
         if self.tried.header:
             headers["traceparent"] = self.tried.header
-        return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+        url = pool.address(engine, self.call.path)
+        return await self.gateway.session.post(url, data=self.call.body, headers=headers)
 
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
@@ -214,7 +215,7 @@ class Attempt:
     def cut(self, stream: sse.Stream) -> None:
         """The engine's part is over as soon as the guard lets nothing through."""
         if stream.cut:
-            self.exchange.end("ok", stream.tokens, stream.said)
+            self.end("ok", stream.tokens, stream.said)
             raise Blocked
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:

@@ -47,6 +47,7 @@ def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.C
         loop="uvloop",
         http=type("PatientProtocol", (Protocol,), patience),
         ws="none",
+        proxy_headers=False,  # no one asks from which address a request came
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
         log_level="warning",

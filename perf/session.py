@@ -17,7 +17,7 @@ CEILING_BETWEEN = 4  # finer steps between the last of these that the tool kept 
 KNEE_GOODPUT = 0.95
 WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
 SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
-SECONDS = {STEADY: 1.2, FLOOD: 0.4}
+SECONDS = {STEADY: 0.5, FLOOD: 0.2}  # short: what disturbs the machine shall hit both of a pair
 TOGETHER = 5  # windows that one process drives
 
 

@@ -145,6 +145,21 @@ def test_api_keys_are_mounted_from_a_secret_of_the_sites_own(chart):
     assert mounted(keys={"existingSecret": "team-keys"}) == (True, ["team-keys"])
 
 
+def test_the_list_of_words_is_mounted_from_a_config_map_of_the_sites_own(chart):
+    def mounted(**values: Any) -> tuple[list[str], str | None]:
+        rendered = chart.render(gateway=values)
+        spec = templates(rendered)["llm-gateway"]["spec"]
+        data = rendered.all("ConfigMap")[0]["data"]
+        named = [volume["configMap"]["name"] for volume in spec["volumes"] if volume["name"] == "words"]
+        places = [one["mountPath"] for one in spec["containers"][0]["volumeMounts"] if one["name"] == "words"]
+        assert data.get("SLUICE_WORDS_FILE") == ("/etc/sluice/words/words.txt" if named else None)
+        return named + places, data.get("SLUICE_BLOCK_WORDS")
+
+    assert mounted() == ([], None)
+    assert mounted(words={"existingConfigMap": "w"}) == (["w", "/etc/sluice/words"], "false")
+    assert mounted(words={"existingConfigMap": "w", "block": True})[1] == "true"
+
+
 def test_the_store_of_limits_is_named_by_a_secret(chart):
     def named(**values: Any) -> Any:
         return templates(chart.render(gateway=values))["llm-gateway"]["spec"]["containers"][0].get("env")
