@@ -105,8 +105,8 @@ class Deploy:
     def continues(self, state: State) -> bool:
         """Whether what is being judged is this very release, whose Helm was killed after Argo had got it."""
         wanted = self.environment.release
-        images = {wanted.images.engine, wanted.images.gateway}
-        return self.interrupted and state.version == wanted.version and bool(images & {*state.images})
+        ours = {wanted.images.engine, wanted.images.gateway}
+        return self.interrupted and state.version == wanted.version and not ours.isdisjoint(state.images)
 
     def make_way(self, state: State, replace: bool) -> None:
         if not replace:

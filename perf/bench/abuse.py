@@ -28,6 +28,7 @@ from perf.bench.servers import Server
 from perf.errors import Failed, PerfError
 from perf.gate import say
 from perf.stats import percentile
+from release import checkout
 
 OUT = Path("build/bench")
 USERS, PAUSE, QUIET_SECONDS = 4, 0.02, 4.0  # ordinary users, between two requests of each; how long they are alone
@@ -211,7 +212,7 @@ def main(given: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args(given)
     try:
-        found = {"commit": report.commit(), **uvloop.run(run(asked))}
+        found = {**checkout.origin(), **uvloop.run(run(asked))}
         report.save(found, asked.out / "abuse.json")
         print(table(found))  # noqa: T201
         if found["faults"]:

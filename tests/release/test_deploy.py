@@ -156,49 +156,6 @@ def test_a_stopped_release_with_other_pods_may_be_tried(
     assert deploy().hand_over(replace=False)
 
 
-def test_a_gateway_in_progress_is_a_release_in_progress(
-    deploy: Callable[[], Deploy],
-    api: Any,
-    helm: Any,
-    healthy: Make,
-    gateway: Make,
-    rollout_path: str,
-    gateway_path: str,
-) -> None:
-    api.on("GET", rollout_path, healthy())
-    api.on("GET", gateway_path, gateway())
-    helm.deployed("engine:old")
-    with pytest.raises(InProgress, match=r"llm-gateway: v1\.1\.0 is being judged"):
-        deploy().hand_over(replace=False)
-    assert helm.asked("upgrade") == []
-
-
-def test_a_gateway_that_was_stopped_is_not_tried_again(
-    deploy: Callable[[], Deploy],
-    api: Any,
-    helm: Any,
-    healthy: Make,
-    gateway: Make,
-    rollout_path: str,
-    gateway_path: str,
-) -> None:
-    api.on("GET", rollout_path, healthy())
-    api.on("GET", gateway_path, gateway(abort=True, message="metric backstop Failed"))
-    helm.deployed("engine:new")
-    with pytest.raises(Refused, match=r"was stopped here .*backstop"):
-        deploy().hand_over(replace=False)
-
-
-def test_each_rollout_is_compared_with_its_own_template() -> None:
-    def manifests(engine: str, gateway: str) -> list[dict[str, Any]]:
-        names = {"llm-gateway": gateway, "llm-engine": engine}
-        return [
-            {"kind": "Rollout", "metadata": {"name": name}, "spec": {"template": text}} for name, text in names.items()
-        ]
-
-    assert (template(manifests("e", "g")), template(manifests("e", "g"), "gateway")) == ("e", "g")
-
-
 def killed(helm: Any, api: Any) -> None:
     """Helm's third revision is pending, and nobody works on it."""
     told = helm.revision("engine:new")
@@ -245,3 +202,46 @@ def test_a_killed_deployment_whose_release_was_stopped_is_not_tried_again(
     with pytest.raises(Refused, match="was stopped here"):
         replace(deploy(), alone=True).hand_over(replace=False)
     assert helm.asked("upgrade") == []
+
+
+def test_a_gateway_in_progress_is_a_release_in_progress(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    gateway: Make,
+    rollout_path: str,
+    gateway_path: str,
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway())
+    helm.deployed("engine:old")
+    with pytest.raises(InProgress, match=r"llm-gateway: v1\.1\.0 is being judged"):
+        deploy().hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_a_gateway_that_was_stopped_is_not_tried_again(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    gateway: Make,
+    rollout_path: str,
+    gateway_path: str,
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway(abort=True, message="metric backstop Failed"))
+    helm.deployed("engine:new")
+    with pytest.raises(Refused, match=r"was stopped here .*backstop"):
+        deploy().hand_over(replace=False)
+
+
+def test_each_rollout_is_compared_with_its_own_template() -> None:
+    def manifests(engine: str, gateway: str) -> list[dict[str, Any]]:
+        names = {"llm-gateway": gateway, "llm-engine": engine}
+        return [
+            {"kind": "Rollout", "metadata": {"name": name}, "spec": {"template": text}} for name, text in names.items()
+        ]
+
+    assert (template(manifests("e", "g")), template(manifests("e", "g"), "gateway")) == ("e", "g")
