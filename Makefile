@@ -32,8 +32,8 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 	$(if $(TRAIN),lab/install engine && $(PYTHON) -m quality.versions --seed $(or $(SEED),1))
 	sluice model verify && $(PYTHON) -m pytest tests/model
 
-quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
-	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
+quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works, RECORD=1 keeps the spread of seeds
+	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all) $(if $(RECORD),--record)
 
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
