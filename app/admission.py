@@ -44,6 +44,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
+        gateway.shapes.check(path, asked)
         wanted = call.understood(request, asked, path, entry.source, arm, entry.id)
         if key:
             await gateway.quotas.take(key)

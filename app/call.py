@@ -3,18 +3,29 @@
 import asyncio
 import hmac
 import json
-import uuid
+import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
+from app import question
 from app.arms import CANARY, STABLE
 from app.errors import Refusal
+from app.question import NOTHING, Question
 from app.settings import Settings
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 MAX_DEPTH = 64
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(whole)  # of an integer: 3.0 is one in JSON
 
 
 @dataclass(frozen=True)
@@ -30,6 +41,7 @@ class Call:
     arm: str | None  # a probe's wish
     id: str
     repeatable: bool = True  # sending it twice leaves nothing twice
+    question: Question = NOTHING
 
 
 async def read(request: Request, settings: Settings) -> dict[str, Any]:
@@ -78,6 +90,20 @@ def shallow(found: Any, depth: int = 0) -> None:
         shallow(one, depth + 1)
 
 
+def valid(model: type[Model], document: dict[str, Any]) -> Model:
+    """The document as a model of ours.
+
+    Raises:
+        Refusal: a field is missing, of another type, or out of its range.
+    """
+    try:
+        return model.model_validate(document, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
+
+
 def understood(
     request: Request, document: dict[str, Any], path: str, source: str, arm: str | None, id: str = ""
 ) -> Call:
@@ -99,6 +125,7 @@ def understood(
         arm=arm,
         id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
+        question=question.understood(document),
     )
 
 
@@ -116,7 +143,7 @@ def encoded(document: dict[str, Any]) -> bytes:
 
 def identity(request: Request) -> str:
     given = request.headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 128 and given.isprintable() else uuid.uuid4().hex
+    return given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(16)
 
 
 def probe(request: Request, settings: Settings) -> tuple[str, str | None]:

@@ -3,18 +3,42 @@
 import asyncio
 import json
 from collections import deque
+from collections.abc import Callable
 
-from app import sse
-from app.metrics import CHECKS, Metrics, Where
+from app import question, script
+from app.metrics import Metrics, Where
+from app.question import Question
+from app.said import Said, text_of
+from app.words import Words, normal
 
 QUEUED = 1000  # answers that wait to be looked at; when more come, the oldest go unseen
 LONGEST_UNIT = 40  # characters that come again and again
 TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a ruler, or a laugh
 
 
-def found(text: str) -> dict[str, bool]:
-    """Each check of metrics.CHECKS, and whether it found something wrong with the text."""
-    return {"empty": not text.strip(), "replacement": "\ufffd" in text, "repetition": loops(text.rstrip())}
+def found(said: Said, asked: Question, words: Words) -> dict[str, bool]:
+    """Those of metrics.CHECKS that can be made, and whether they found something wrong in any of the texts."""
+    texts = [text_of(pieces) for pieces in said.texts] or [""]
+    checks: dict[str, Callable[[str], bool]] = {
+        "empty": lambda text: not text.strip(),
+        "replacement": lambda text: "\ufffd" in text,
+        "repetition": lambda text: loops(text.rstrip()),
+    }
+    if asked.json and not said.short:
+        checks["json"] = lambda text: not is_json(text, asked.json)
+    if not asked.json and (expected := script.asked(asked.text)):
+        checks["script"] = lambda text: script.wrong(expected, text)
+    if words:
+        checks["sensitive"] = lambda text: words.inside(normal(text))
+    return {name: any(map(wrong, texts)) for name, wrong in checks.items()}
+
+
+def is_json(text: str, kind: str) -> bool:
+    try:
+        document = json.loads(text)
+    except (RecursionError, ValueError):
+        return False
+    return kind != "json_object" or isinstance(document, dict)
 
 
 def loops(text: str) -> bool:
@@ -26,22 +50,16 @@ def loops(text: str) -> bool:
     return False
 
 
-def text_of(said: sse.Said) -> str:
-    """The pieces as one text; half a character is as good as one that was replaced."""
-    text: str = json.loads(b'"%b"' % b"".join(said))
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 class Checker:
     """Takes texts at once, and looks at them when nothing else runs."""
 
-    def __init__(self, metrics: Metrics) -> None:
-        self.metrics = metrics
-        self.waiting: deque[tuple[Where, sse.Said]] = deque(maxlen=QUEUED)
+    def __init__(self, metrics: Metrics, words: Callable[[], Words] = Words) -> None:
+        self.metrics, self.words = metrics, words
+        self.waiting: deque[tuple[Where, Said, Question]] = deque(maxlen=QUEUED)
         self.wanted = asyncio.Event()
 
-    def add(self, where: Where, said: sse.Said) -> None:
-        self.waiting.append((where, said))
+    def add(self, where: Where, said: Said, asked: Question = question.NOTHING) -> None:
+        self.waiting.append((where, said, asked))
         self.wanted.set()
 
     async def run(self) -> None:
@@ -53,11 +71,11 @@ class Checker:
                 await asyncio.sleep(0)  # one text at a time between the frames of others
             self.wanted.clear()
 
-    def look(self, where: Where, said: sse.Said) -> None:
+    def look(self, where: Where, said: Said, asked: Question = question.NOTHING) -> None:
         try:
-            results = found(text_of(said))
+            results = found(said, asked, self.words())
         except ValueError:  # bytes that are no text at all
-            results = dict.fromkeys(CHECKS, False) | {"replacement": True}
+            results = {"replacement": True}
         for check, bad in results.items():
             self.metrics.checked.labels(*where, check, "bad" if bad else "ok").inc()
         self.metrics.ended(where[1])

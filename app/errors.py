@@ -3,6 +3,7 @@
 ApiError              an answer with a status, a type and a code; `outcome` is how the request counts
 ├── Refusal           the client's own doing, the engine never saw it
 │   └── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+├── Blocked           the answer held a sensitive word: it was good as the engine's, and is not handed out
 └── EngineFault       5xx: the attempt failed, `outcome` says how
     └── Declined      the engine's own 4xx
 """
@@ -56,6 +57,17 @@ class Busy(Refusal):
     @property
     def headers(self) -> dict[str, str]:
         return {**super().headers, "retry-after": str(max(1, round(self.retry_after)))}
+
+
+class Blocked(ApiError):
+    outcome = "ok"  # the engine did its work: what it said is counted by the checks
+
+    def __init__(self) -> None:
+        super().__init__(400, "content_filter", "the answer held what this service does not say: it was cut off")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {}
 
 
 class EngineFault(ApiError):

@@ -10,7 +10,8 @@ from app.arms import STABLE, Arms
 from app.baseline import Baseline
 from app.checks import Checker
 from app.metrics import Metrics, Where
-from app.sse import Said
+from app.question import NOTHING, Question
+from app.said import Said
 from app.traces import NO_TRACE, Trace
 
 
@@ -73,6 +74,7 @@ class Exchange:
     rescued: bool = False  # stable has answered in the canary's place
     variant: str = ""
     trace: Trace = NO_TRACE
+    question: Question = NOTHING  # what its answer is looked at for; gone when it has ended
 
     @property
     def broad(self) -> tuple[str, str, str, str]:
@@ -131,6 +133,7 @@ class Exchange:
         if not self.failure:
             metrics.seconds.labels(*self.broad).observe(self.age)
             self.good(tokens or {}, said)
+        self.question = NOTHING  # it may be remembered for long, what was asked must not be
         metrics.ended(self.where[1])
 
     def spent(self, tokens: dict[str, int]) -> None:
@@ -145,4 +148,4 @@ class Exchange:
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:
-            self.ledger.checker.add(self.where, said)
+            self.ledger.checker.add(self.where, said, self.question)

@@ -15,11 +15,16 @@ from app.exchange import Exchange, Ledger
 from app.feedback import Recorder
 from app.keys import Key, Keys
 from app.metrics import Metrics
+from app.mounted import Mounted
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
+from app.shapes import Shapes
 from app.slots import Slots
 from app.traces import Traces
+from app.words import Words
+
+DRAINED = "drained"  # why an answer was cancelled
 
 
 @dataclass
@@ -39,6 +44,11 @@ class Gateway:
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
     samples: Samples | None = None
+    shapes: Shapes = field(init=False)
+    words: Mounted[Words] | None = None
+
+    def __post_init__(self) -> None:
+        self.shapes = Shapes(self.settings)
 
     @property
     def arms(self) -> Arms:
@@ -66,10 +76,16 @@ class Gateway:
         if arm == STABLE:
             self.budget.earn()
         exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
+        exchange.question = call.question
         exchange.whenever = lambda tokens: self.free(key, tokens)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
         return arms, exchange
+
+    @property
+    def blocked(self) -> Words | None:
+        """The words that no answer may hold, where there are such."""
+        return self.words.now or None if self.words and self.settings.block_words else None
 
     def free(self, key: Key | None, tokens: int) -> None:
         self.slots.free(key)
@@ -79,7 +95,7 @@ class Gateway:
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""
         for answer in list(self.unfinished):
-            answer.cancel()
+            answer.cancel(DRAINED)
 
     def drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take no new work, and give what runs its time."""

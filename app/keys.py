@@ -1,22 +1,18 @@
 """API keys, from a file that holds only their hashes; `python3 -m app.keys NAME` makes one."""
 
-import asyncio
 import hashlib
 import hmac
 import secrets
 import sys
 from pathlib import Path
 
-import structlog
 import yaml
 from prometheus_client import Gauge
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from app.errors import Refusal
-
-RELOAD_SECONDS = 2
-log = structlog.get_logger()
+from app.mounted import Mounted
 
 
 class Key(BaseModel):
@@ -58,13 +54,11 @@ def loaded(path: Path) -> dict[str, Key]:
     return {key.sha256: key for key in found.keys}
 
 
-class Keys:
+class Keys(Mounted[dict[str, Key]]):
     """Who may come in; without a file, everybody."""
 
     def __init__(self, path: Path | None, broken: Gauge) -> None:
-        self.path, self.broken = path, broken
-        self.known = loaded(path) if path else {}
-        self.broken.set(0)
+        super().__init__(path, loaded, {}, broken, "keys")
 
     def of(self, authorization: str | None) -> Key | None:
         """The key that a request shows.
@@ -79,26 +73,10 @@ class Keys:
             raise Refusal(401, "missing_api_key", "send an API key: Authorization: Bearer KEY")
         digest = hashlib.sha256(shown.strip().encode()).hexdigest()
         # the table is searched by hash, whose start nobody can choose: its timing says nothing about a key
-        key = self.known.get(digest)
+        key = self.now.get(digest)
         if key is None or not hmac.compare_digest(key.sha256, digest):
             raise Refusal(401, "invalid_api_key", "this API key is not known")
         return key
-
-    async def run(self) -> None:
-        """Follow the file until cancelled; a broken one changes nothing but the metric."""
-        while True:
-            await asyncio.sleep(RELOAD_SECONDS)
-            self.reload()
-
-    def reload(self) -> None:
-        if self.path is None:
-            return
-        try:
-            self.known = loaded(self.path)
-            self.broken.set(0)
-        except ValueError as error:
-            self.broken.set(1)
-            log.warning("keys_file_broken", error=str(error))
 
 
 def main() -> int:

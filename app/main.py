@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
-import aiohttp
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app import pool
 from app.arms import Board, static
 from app.baseline import Baseline
 from app.budget import Budget
 from app.checks import Checker
 from app.cluster import ClusterArms
 from app.counting import Counting
+from app.description import describe
+from app.door import Door
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
@@ -25,25 +26,27 @@ from app.journal import Journal
 from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
-from app.pool import Pool
+from app.mounted import Mounted
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.samples import sampling
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
+from app.words import Words, loaded
 
 
 def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
-    app = FastAPI(title="Sluice gateway", lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan)
+    describe(app, settings)
     app.state.settings, app.state.metrics = settings, counters
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
+    app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http, ended=journal.add)
     app.add_exception_handler(ApiError, api_error)
-    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     return app
 
@@ -54,17 +57,18 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
-    checker = Checker(counters)
+    words = Mounted(settings.words_file, loaded, Words(), counters.words_broken, "words")
+    checker = Checker(counters, lambda: words.now)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
+        pool.session(settings.connect_seconds) as session,
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),
+        running(words.run()),
         contextlib.aclosing(Traces(settings)) as traces,
         recording(settings.database_url, settings.salt) as recorder,
         sampling(settings, recorder) as samples,
@@ -72,8 +76,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
         parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces)
-        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples)
-        app.state.recorder = recorder
+        app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
 
@@ -99,8 +102,8 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def document(error: ApiError, request: Request) -> JSONResponse:
-    said = {**getattr(request.state, "headers", {}), **error.headers}
+def document(error: ApiError, request: Request, more: Mapping[str, str] | None = None) -> JSONResponse:
+    said = {**getattr(request.state, "headers", {}), **error.headers, **(more or {})}
     return JSONResponse(error.document, status_code=error.status, headers=said)
 
 
@@ -109,14 +112,8 @@ async def api_error(request: Request, error: Exception) -> JSONResponse:
     return document(error, request)
 
 
-async def invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    return document(Refusal(422, "invalid_request", f"{where}: {first['msg']}"), request)
-
-
 async def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return document(Refusal(error.status_code, code, f"{request.method}: {error.detail}"), request)
+    refusal = Refusal(error.status_code, code, f"{request.method}: {error.detail}")
+    return document(refusal, request, error.headers)  # with the methods that are allowed

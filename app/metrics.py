@@ -4,13 +4,15 @@ import time
 from collections import defaultdict
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from app import outcome
 from app.arms import CANARY, STABLE, Arms
+from app.children import KnownCounter, KnownGauge, KnownHistogram
 
 ARMS, SOURCES, KINDS = (STABLE, CANARY), ("user", "probe"), ("ttft", "tpot")
-CHECKS, RESULTS = ("empty", "replacement", "repetition"), ("ok", "bad")
+CHECKS = ("empty", "replacement", "repetition", "json", "script", "sensitive")
+RESULTS = ("ok", "bad")
 RESCUES = ("answered", "failed", "no_budget")
 BUCKETS = tuple(round(0.005 * 1.25**power, 6) for power in range(43))  # 5 ms to 60 s, each 1.25 times the one before
 WHERE = ("rollout", "release", "step", "arm", "source")
@@ -32,8 +34,8 @@ class Metrics:
         self.times()
 
     def counters(self) -> None:
-        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
-            return Counter(name, text, labels, registry=self.registry)
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> KnownCounter:
+            return KnownCounter(name, text, labels, registry=self.registry)
 
         self.started = counter("sluice_started", "Requests that began", WHERE)
         self.requests = counter("sluice_requests", "Requests that ended", (*WHERE, "outcome"))
@@ -46,8 +48,8 @@ class Metrics:
         self.http = counter("http_requests", "Requests by endpoint", ("method", "handler", "status"))
 
     def gauges(self) -> None:
-        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
-            return Gauge(name, text, labels, registry=self.registry)
+        def gauge(name: str, text: str, labels: tuple[str, ...]) -> KnownGauge:
+            return KnownGauge(name, text, labels, registry=self.registry)
 
         self.inflight = gauge("sluice_inflight_requests", "Requests under way", ("arm",))
         self.oldest = gauge("sluice_oldest_request_seconds", "Age of the oldest request under way", ("arm",))
@@ -56,14 +58,15 @@ class Metrics:
         )
         self.weight = gauge("sluice_weight", "Percent of users", ("rollout", "release", "arm"))
         self.keys_broken = gauge("sluice_keys_file_broken", "1 while the newest file of API keys is not used", ())
+        self.words_broken = gauge("sluice_words_file_broken", "1 while the newest list of words is not used", ())
         self.circuits = gauge("sluice_open_circuits", "Engine pods that are passed over", ())
         self.bound = gauge(
             "sluice_slow_bound_seconds", "Above it is slow", ("rollout", "release", "source", "kind", "origin")
         )
 
     def times(self) -> None:
-        def histogram(name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-            return Histogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
+        def histogram(name: str, text: str, labels: tuple[str, ...]) -> KnownHistogram:
+            return KnownHistogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
 
         self.ttft = histogram("sluice_ttft_seconds", "Body read to first content", BROAD)
         self.tpot = histogram("sluice_tpot_seconds", "Time per token after the first", BROAD)

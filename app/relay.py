@@ -11,10 +11,12 @@ import aiohttp
 from app import pool, sse, whole
 from app.arms import Arms
 from app.call import Call
-from app.errors import Declined, EngineFault
+from app.errors import Blocked, Declined, EngineFault
 from app.exchange import Exchange
 from app.gateway import Gateway
+from app.guard import Guard, holds
 from app.responses import ResponseStream
+from app.said import Said
 from app.traces import NO_TRY
 
 Reply = aiohttp.ClientResponse
@@ -29,6 +31,7 @@ class Opened:
     kind: str  # content type
     first: bytes
     rest: AsyncIterator[bytes] | None
+    took: float = 0.0  # seconds that the engine was waited for
 
 
 class Attempt:
@@ -39,7 +42,7 @@ class Attempt:
     ) -> None:
         self.gateway, self.call, self.arms, self.exchange, self.arm = gateway, call, arms, exchange, arm
         self.settings, self.patient = gateway.settings, patient
-        self.began = time.perf_counter()
+        self.began, self.blocked = time.perf_counter(), gateway.blocked
         self.first: float | None = None  # seconds until there was content
         self.outcome, self.tokens = "ok", dict[str, int]()
         self.tried = NO_TRY
@@ -51,6 +54,7 @@ class Attempt:
         Raises:
             EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
             Declined: the engine's 4xx.
+            Blocked: the answer holds a word that no answer may hold.
         """
         engines = self.arms.engines(self.arm)
         with self.traced():
@@ -60,7 +64,9 @@ class Attempt:
                 self.tried.asks(engine)
                 reply = await self.sent(engine)
                 try:
-                    yield await self.begun(reply)
+                    opened = await self.begun(reply)
+                    opened.took = time.perf_counter() - self.began
+                    yield opened
                 finally:  # also on hang-up: an abandoned request would keep the engine generating
                     reply.close()
 
@@ -72,13 +78,13 @@ class Attempt:
         try:
             yield
             ending = self.outcome
-        except EngineFault as fault:
+        except (Blocked, EngineFault) as fault:
             ending = fault.outcome
             raise
         finally:
             self.tried.end(ending, self.tokens, self.first)
 
-    def end(self, ending: str, tokens: dict[str, int], said: sse.Said | None) -> None:
+    def end(self, ending: str, tokens: dict[str, int], said: Said | None) -> None:
         self.outcome, self.tokens = ending, tokens
         self.exchange.end(ending, tokens, said)
 
@@ -138,7 +144,8 @@ class Attempt:
         }
         if self.tried.header:
             headers["traceparent"] = self.tried.header
-        return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+        url = pool.address(engine, self.call.path)
+        return await self.gateway.session.post(url, data=self.call.body, headers=headers)
 
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
@@ -164,10 +171,12 @@ class Attempt:
             EngineFault: cut, broken or aborted.
         """
         body = await self.read(reply)
-        found = whole.judged(self.call.path, body)
+        found = whole.judged(self.call.path, body, self.settings.adapter)
         if found.outcome != "ok":
             raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
         self.end(found.outcome, found.tokens, found.said)
+        if self.blocked and holds(self.blocked, found.said):
+            raise Blocked
         return body
 
     async def frames(self, reply: Reply) -> AsyncIterator[bytes]:
@@ -177,7 +186,8 @@ class Attempt:
             EngineFault: it stopped, was cut, or ended badly.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
-        stream = make(self.call.strip_usage)
+        guard = Guard(self.blocked) if self.blocked else None
+        stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
             passed = held + stream.feed(chunk)
@@ -194,12 +204,20 @@ class Attempt:
             held, opening = b"", False
             if passed:
                 yield passed
+            self.cut(stream)
         if left := stream.rest():
             yield left
+        self.cut(stream)
         if stream.outcome in ("ok", "stream_error", "engine_abort"):
             self.end(stream.outcome, stream.tokens, stream.said)  # the engine has told the client itself
             return
         raise EngineFault(stream.outcome, "the engine's stream ended before it was done")
+
+    def cut(self, stream: sse.Stream) -> None:
+        """The engine's part is over as soon as the guard lets nothing through."""
+        if stream.cut:
+            self.end("ok", stream.tokens, stream.said)
+            raise Blocked
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:
         """The next bytes, or None at the end."""

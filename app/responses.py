@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import sse
+from app.said import inside
 
 LAST = ("response.completed", "response.incomplete")
 BROKEN = ("response.failed", "error")
@@ -18,8 +19,8 @@ class ResponseStream(sse.Stream):
         if delta and kind.endswith(".delta"):
             self.content = True
             if kind == "response.output_text.delta":
-                self.pieces.append(sse.inside(delta))
+                self.add(document.get("output_index", 0), inside(delta))
         if kind in LAST:
-            self.done = True
+            self.done, self.short = True, kind == "response.incomplete"
             self.tokens = sse.tokens(document["response"].get("usage") or {})
         return True

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 from app.call import Call
-from app.checks import text_of
 from app.exchange import Exchange
 from app.feedback import DOWN, Recorder
 from app.redaction import Redactor, patterns
+from app.said import text_of
 from app.settings import Settings
 
 EVERY_SECONDS = 0.5
@@ -63,7 +63,7 @@ class Samples:
     def redacted(self, document: dict[str, Any], exchange: Exchange) -> tuple[str, str]:
         """Prompt and answer: a chat's prompt is the JSON of its messages, a single text stands as it is."""
         try:
-            answer = text_of(exchange.said or [])
+            answer = "\n".join(text_of(pieces) for pieces in exchange.said.texts) if exchange.said else ""
         except ValueError:  # bytes that are no text at all
             answer = ""
         clean = self.redactor.document(document)

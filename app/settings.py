@@ -6,6 +6,8 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from app import words
+from app.engines import ENGINES, Engine
 from app.keys import loaded
 from app.redaction import patterns
 from app.store import async_url
@@ -52,6 +54,8 @@ class Settings(BaseSettings):
     max_prompt_chars: int = Field(default=400_000, gt=0, description="of all texts, or tokens when those are sent")
     media_hosts: str = Field(default="", description="hosts that engines may fetch media from; empty: only text")
     allowed_fields: str = Field(default="", description="fields that a request may have; empty: all")
+    words_file: Path | None = Field(default=None, description="sensitive words, one a line; empty: none are looked for")
+    block_words: bool = Field(default=False, description="whether answers with such words are cut, or only counted")
     slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     slow_least_tpot_seconds: float = Field(default=0.05, gt=0, description="the same for the time per token")
     rescue: bool = Field(default=True, description="whether stable answers what the canary fails")
@@ -82,6 +86,20 @@ class Settings(BaseSettings):
         if path:
             loaded(path)
         return path
+
+    @field_validator("words_file")
+    @classmethod
+    def has_words(cls, path: Path | None) -> Path | None:
+        if path:
+            words.loaded(path)
+        return path
+
+    @field_validator("block_words")
+    @classmethod
+    def blocks_something(cls, block: bool, info: ValidationInfo) -> bool:
+        if block and info.data.get("words_file", ".") is None:
+            raise ValueError("there are no words to block: set SLUICE_WORDS_FILE")
+        return block
 
     @field_validator("limits_url")
     @classmethod
@@ -121,6 +139,10 @@ class Settings(BaseSettings):
     @cached_property
     def probe_key(self) -> str:
         return self.probe_key_file.read_text().strip() if self.probe_key_file else ""
+
+    @cached_property
+    def adapter(self) -> Engine:
+        return ENGINES[self.engine]
 
     @cached_property
     def media(self) -> frozenset[str]:

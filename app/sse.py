@@ -6,12 +6,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.engines import VLLM, Engine
+from app.guard import Guard
+from app.said import Said, inside
+
 END = b"\n\n"
 CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
-KEPT_PIECES = 4096  # of the text, its last ones, for the checks
+KEPT_PIECES = 16_384  # of each text, its last ones, for the checks
 TEXT = re.compile(rb'"(?:content|text)": ?"')
 CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')  # of a JSON string
-Said = list[bytes]  # pieces of a text, each the inside of a JSON string
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Frame:
 
     before: bytes
     after: bytes
+    choice: int
 
     def text(self, data: bytes) -> bytes | None:
         """The text of a frame that differs in nothing else, and so is as sound as the one that was parsed."""
@@ -34,14 +38,17 @@ class Stream:
     """Judges one stream; `strip_usage` takes out the usage chunk that the client did not ask for."""
 
     strip_usage: bool
+    engine: Engine = VLLM
     buffer: bytes = b""
     content: bool = False  # a frame with content has passed
     done: bool = False  # [DONE] has passed
     aborted: bool = False
     failed: bool = False
     tokens: dict[str, int] = field(default_factory=dict)
-    pieces: deque[bytes] = field(default_factory=lambda: deque(maxlen=KEPT_PIECES))
+    short: bool = False  # ended at the length that was asked for
+    pieces: dict[int, deque[bytes]] = field(default_factory=dict)  # of each choice's text
     frame: Frame | None = None
+    guard: Guard | None = None  # decides what goes out, where one is wanted
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the engine, give those that go to the client: whole frames, in order."""
@@ -50,20 +57,32 @@ class Stream:
         while END in self.buffer:
             frame, self.buffer = self.buffer.split(END, 1)
             if self.keeps(frame):
-                passed.append(frame + END)
+                passed.append(self.guard.passed(frame + END, ended=self.done) if self.guard else frame + END)
         return b"".join(passed)
 
     def rest(self) -> bytes:
         """What came after the last whole frame: passed on as it is, for nothing of an engine's is made up or lost."""
         left, self.buffer = self.buffer, b""
-        return left
+        return self.guard.rest() + (b"" if self.cut else left) if self.guard else left
+
+    @property
+    def cut(self) -> bool:
+        """Whether the guard lets nothing through any more."""
+        return self.guard is not None and self.guard.cut
+
+    def add(self, choice: int, piece: bytes) -> None:
+        if choice not in self.pieces:
+            self.pieces[choice] = deque(maxlen=KEPT_PIECES)
+        self.pieces[choice].append(piece)
+        if self.guard:
+            self.guard.hear(choice, piece)
 
     def keeps(self, frame: bytes) -> bool:
         data = data_of(frame)
         if not data:
             return True
         if self.frame and (text := self.frame.text(data)) is not None:
-            self.pieces.append(text)
+            self.add(self.frame.choice, text)
             return True
         if data == b"[DONE]":
             self.done = True
@@ -100,15 +119,18 @@ class Stream:
             return
         characters = CHARACTERS.match(data, found.end())
         if characters and json.loads(b'"%b"' % characters[0]) == text:
-            self.frame = Frame(data[: characters.start()], data[characters.end() :])
+            self.frame = Frame(data[: characters.start()], data[characters.end() :], choice.get("index", 0))
 
     def choice(self, choice: dict[str, Any]) -> None:
         delta = choice.get("delta") or {}
         text = delta.get("content") or choice.get("text")
         if text:
-            self.pieces.append(inside(text))
+            self.add(choice.get("index", 0), inside(text))
         self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
-        self.aborted = self.aborted or choice.get("finish_reason") == "abort"
+        if reason := choice.get("finish_reason"):
+            self.aborted = self.aborted or reason in self.engine.aborted
+            self.failed = self.failed or reason in self.engine.broken
+            self.short = self.short or reason == "length"
 
     @property
     def outcome(self) -> str:
@@ -122,7 +144,9 @@ class Stream:
     @property
     def said(self) -> Said | None:
         """The text; None when the answer was of another kind, like a call of a tool."""
-        return None if self.content and not self.pieces else list(self.pieces)
+        if self.content and not self.pieces:
+            return None
+        return Said([list(pieces) for pieces in self.pieces.values()], self.short or self.cut)
 
 
 def data_of(frame: bytes) -> bytes:
@@ -131,10 +155,6 @@ def data_of(frame: bytes) -> bytes:
         return frame[5:].strip()
     lines = [line[5:].strip() for line in frame.split(b"\n") if line.startswith(b"data:")]
     return b"\n".join(lines)
-
-
-def inside(text: str) -> bytes:
-    return json.dumps(text)[1:-1].encode()
 
 
 def tokens(usage: dict[str, Any]) -> dict[str, int]:

@@ -6,6 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app import sse
+from app.guard import Guard
+from app.said import Said
+from app.words import Words
 
 
 def frame(document: Any) -> bytes:
@@ -95,7 +98,7 @@ def test_the_text_is_that_of_the_frames(texts: list[str], ascii_only: bool, comp
     stream, _ = judged(*(frame(one.encode("utf-8", "surrogatepass")) for one in frames), frame(b"[DONE]"))
 
     assert stream.said is not None
-    assert json.loads(b'"%b"' % b"".join(stream.said)) == "".join(texts)
+    assert json.loads(b'"%b"' % b"".join(stream.said.texts[0])) == "".join(texts)
 
 
 def test_events_with_other_fields_are_read_too() -> None:
@@ -108,4 +111,35 @@ def test_a_call_of_a_tool_has_no_text_to_look_at() -> None:
     call = {"choices": [{"index": 0, "delta": {"tool_calls": [{"id": "a"}]}, "finish_reason": None}]}
 
     assert judged(frame(call), frame(b"[DONE]"))[0].said is None
-    assert judged(frame(delta("")), frame(b"[DONE]"))[0].said == []
+    assert judged(frame(delta("")), frame(b"[DONE]"))[0].said == Said()
+
+
+def test_the_texts_of_several_choices_are_kept_apart() -> None:
+    frames = [
+        frame({"choices": [{"index": number % 2, "delta": {"content": str(number)}, "finish_reason": None}]})
+        for number in range(6)
+    ]
+
+    assert judged(*frames, frame(b"[DONE]"))[0].said == Said([[b"0", b"2", b"4"], [b"1", b"3", b"5"]])
+
+
+def test_a_stream_that_ended_at_its_length_is_short() -> None:
+    said = [judged(frame(delta("a", reason)), frame(b"[DONE]"))[0].said for reason in ("length", "stop")]
+
+    assert [one is not None and one.short for one in said] == [True, False]
+
+
+@given(some.lists(some.integers(1, 40), max_size=60))
+def test_wherever_the_bytes_are_split_a_guard_lets_the_same_out(sizes: list[int]) -> None:
+    texts = ["a ", "se", "cond ", "sec", "re", "t ", "more"]
+    frames = [frame(delta(text)) for text in texts] + [frame(b"[DONE]")]
+    whole, at, out = b"".join(frames), 0, b""
+    stream = sse.Stream(False, guard=Guard(Words(["secret"])))
+    for size in [*sizes, len(whole)]:
+        out += stream.feed(whole[at : at + size])
+        at += size
+
+    assert stream.cut
+    assert out == b"".join(frames[:3])
+    assert stream.said is not None
+    assert stream.said.short

@@ -1,0 +1,23 @@
+"""What an answer said: each choice's text in pieces, as they came."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Pieces = Sequence[bytes]  # of one text, each the inside of a JSON string
+
+
+@dataclass(frozen=True)
+class Said:
+    texts: list[list[bytes]] = field(default_factory=list)  # of its choices
+    short: bool = False  # it was ended at the length that the client allowed, or by us
+
+
+def inside(text: str) -> bytes:
+    return json.dumps(text)[1:-1].encode()
+
+
+def text_of(pieces: Pieces) -> str:
+    """The pieces as one text; half a character is as good as one that was replaced."""
+    text: str = json.loads(b'"%b"' % b"".join(pieces))
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
