@@ -24,8 +24,14 @@ PLANTED = (
 
 
 def formatted(folder: Path) -> str:
-    """The files that `tofu fmt` would write otherwise, and how; empty when there are none."""
-    return said([str(paths.BIN / "tofu"), "fmt", "-check", "-diff", "-recursive", str(folder)])
+    """The first file that does not parse, or stands as OpenTofu's own formatter would not write it; empty when none."""
+    for file in sorted(folder.rglob("*.tf*")):
+        done = subprocess.run([str(paths.BIN / "hclfmt"), str(file)], capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            return f"{file}: {done.stderr.strip()}"
+        if done.stdout != file.read_text():
+            return f"{file}: not formatted; run `tofu fmt {file.parent}`"
+    return ""
 
 
 def policies(folder: Path) -> str:
@@ -40,7 +46,7 @@ def said(words: list[str]) -> str:
 
 
 def findings(folder: Path) -> dict[str, str]:
-    found = {"tofu fmt": formatted(folder), "checkov": policies(folder)}
+    found = {"hclfmt": formatted(folder), "checkov": policies(folder)}
     return {name: text for name, text in found.items() if text}
 
 
@@ -59,7 +65,7 @@ def silent(folder: Path) -> list[str]:
 def main() -> int:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.ROOT
     try:
-        tools.ensure(lambda line: print(line, flush=True), ["tofu"])  # noqa: T201
+        tools.ensure(lambda line: print(line, flush=True), ["hclfmt"])  # noqa: T201
     except LabError as error:
         print(f"terraform: {error}", file=sys.stderr)  # noqa: T201
         return error.code

@@ -25,14 +25,13 @@ resource "kubernetes_resource_quota_v1" "budget" {
       "requests.${var.gpu_resource}" = each.value.gpus
       "requests.cpu"                 = each.value.cpu
       "requests.memory"              = each.value.memory
-      "limits.memory"                = each.value.memory
       "pods"                         = each.value.pods
       "services.loadbalancers"       = 0 # an ingress of the cluster's own stands before the gateway
     }
   }
 }
 
-# With a quota on memory every container needs a limit; those that name none get this one.
+# A quota counts what is asked for, so every container has to ask; no limit is set here, which an engine would run into.
 resource "kubernetes_limit_range_v1" "defaults" {
   for_each = var.environments
 
@@ -44,7 +43,6 @@ resource "kubernetes_limit_range_v1" "defaults" {
   spec {
     limit {
       type            = "Container"
-      default         = { memory = "1Gi" }
       default_request = { cpu = "100m", memory = "128Mi" }
     }
   }

@@ -7,8 +7,7 @@ from lab import terraform
 
 FOLDER = Path(__file__).parents[2] / "infrastructure"
 FMT = """#!/bin/sh
-grep -rl "  type = string" "$5" && exit 3
-exit 0
+sed 's/^  type = string/  type        = string/' "$1"
 """
 CHECKOV = """#!/bin/sh
 grep -rq "scan_on_push = false" "$2" && echo "Check: CKV_AWS_163" && found=1
@@ -22,7 +21,7 @@ exit "${found:-0}"
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand-ins that know the planted faults; the real ones judge in `make infrastructure`."""
     (tmp_path / "bin").mkdir()
-    for name, text in (("tofu", FMT), ("checkov", CHECKOV)):
+    for name, text in (("hclfmt", FMT), ("checkov", CHECKOV)):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setattr("lab.paths.BIN", tmp_path / "bin")
