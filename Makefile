@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
+.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -21,6 +21,9 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
+
+contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
+	lab/install engine && $(PYTHON) -m lab tools otelcol && $(PYTHON) -m pytest tests/lab/real.py
 
 gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
 	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)

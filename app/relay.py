@@ -171,7 +171,7 @@ class Attempt:
             EngineFault: cut, broken or aborted.
         """
         body = await self.read(reply)
-        found = whole.judged(self.call.path, body)
+        found = whole.judged(self.call.path, body, self.settings.adapter)
         if found.outcome != "ok":
             raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
         self.end(found.outcome, found.tokens, found.said)
@@ -186,7 +186,8 @@ class Attempt:
             EngineFault: it stopped, was cut, or ended badly.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
-        stream = make(self.call.strip_usage, guard=Guard(self.blocked) if self.blocked else None)
+        guard = Guard(self.blocked) if self.blocked else None
+        stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
             passed = held + stream.feed(chunk)

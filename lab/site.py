@@ -78,8 +78,8 @@ class Site:
         mine = {
             "delivery": delivery,
             "engine": {"startupPeriodSeconds": 1 if self.tier == "fake" else 2},
-            "gateway": {"replicas": 1, "nodePort": PORTS[environment], "preStopSeconds": 1},
-            "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600},
+            "gateway": {"nodePort": PORTS[environment]},
+            "rollouts": {"steps": STEPS, "scaleDownDelaySeconds": 600, "fastWatchSeconds": 10},
             "notifications": {"slackChannel": f"llm-{environment}"},
         }
         text = io.StringIO()

@@ -145,6 +145,22 @@ def test_api_keys_are_mounted_from_a_secret_of_the_sites_own(chart):
     assert mounted(keys={"existingSecret": "team-keys"}) == (True, ["team-keys"])
 
 
+def test_patterns_of_a_site_are_mounted_for_redaction(chart):
+    rendered = chart.render(gateway={"redact": {"existingConfigMap": "ours"}})
+    spec = templates(rendered)["llm-gateway"]["spec"]
+    [mount] = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "redact"]
+    file = rendered.all("ConfigMap")[0]["data"]["SLUICE_REDACT_FILE"]
+    assert file == f"{mount['mountPath']}/patterns"
+    assert {"name": "redact", "configMap": {"name": "ours"}} in spec["volumes"]
+
+
+def test_the_engine_is_told_how_to_warm_up(chart):
+    rendered = chart.render(engine={"warmUp": {"requests": 5, "tokens": 32}})
+    [engine] = [one for one in templates(rendered)["llm-engine"]["spec"]["containers"] if one["name"] == "engine"]
+    told = {one["name"]: one.get("value") for one in engine["env"]}
+    assert (told["SLUICE_WARM_UP_REQUESTS"], told["SLUICE_WARM_UP_TOKENS"]) == ("5", "32")
+
+
 def test_the_list_of_words_is_mounted_from_a_config_map_of_the_sites_own(chart):
     def mounted(**values: Any) -> tuple[list[str], str | None]:
         rendered = chart.render(gateway=values)
