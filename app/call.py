@@ -3,7 +3,7 @@
 import asyncio
 import hmac
 import json
-import uuid
+import secrets
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -143,7 +143,7 @@ def encoded(document: dict[str, Any]) -> bytes:
 
 def identity(request: Request) -> str:
     given = request.headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 128 and given.isprintable() else uuid.uuid4().hex
+    return given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(16)
 
 
 def probe(request: Request, settings: Settings) -> tuple[str, str | None]:

@@ -24,6 +24,8 @@ from app.slots import Slots
 from app.traces import Traces
 from app.words import Words
 
+DRAINED = "drained"  # why an answer was cancelled
+
 
 @dataclass
 class Gateway:
@@ -93,7 +95,7 @@ class Gateway:
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""
         for answer in list(self.unfinished):
-            answer.cancel()
+            answer.cancel(DRAINED)
 
     def drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take no new work, and give what runs its time."""

@@ -5,11 +5,11 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
-import aiohttp
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app import pool
 from app.arms import Board, static
 from app.baseline import Baseline
 from app.budget import Budget
@@ -17,6 +17,7 @@ from app.checks import Checker
 from app.cluster import ClusterArms
 from app.counting import Counting
 from app.description import describe
+from app.door import Door
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
@@ -26,7 +27,6 @@ from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.mounted import Mounted
-from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.samples import sampling
@@ -44,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
+    app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http, ended=journal.add)
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(HTTPException, http_error)
@@ -60,11 +61,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     checker = Checker(counters, lambda: words.now)
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
+        pool.session(settings.connect_seconds) as session,
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),

@@ -18,7 +18,7 @@ router = APIRouter()
 @router.post("/v1/embeddings", responses=errors(*GENERATION))
 @router.post("/v1/responses", responses=errors(*GENERATION))
 async def generate(request: Request) -> Response:
-    return Answer(await admitted(request, request.url.path))
+    return Answer(await admitted(request, request.scope["path"]))
 
 
 @router.get("/v1/models", responses=errors(401))

@@ -13,6 +13,9 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- if .Values.gateway.redact.existingConfigMap }}
+SLUICE_REDACT_FILE: /etc/sluice/redact/patterns
+{{- end }}
 {{- if .Values.gateway.words.existingConfigMap }}
 SLUICE_WORDS_FILE: /etc/sluice/words/words.txt
 SLUICE_BLOCK_WORDS: {{ .Values.gateway.words.block | quote }}
