@@ -44,8 +44,8 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
+        wanted = call.understood(request, asked, path, entry.source, arm, entry.id)  # refuses what no JSON holds
         gateway.shapes.check(path, asked)
-        wanted = call.understood(request, asked, path, entry.source, arm, entry.id)
         if key:
             await gateway.quotas.take(key)
         arms, exchange = gateway.begin(wanted, key)
