@@ -13,6 +13,7 @@ from app.errors import Refusal
 from app.exchange import Exchange
 from app.gateway import Gateway
 from app.journal import Entry
+from app.person import described
 from app.settings import Settings
 
 Translation = Callable[[dict[str, Any], Settings], dict[str, Any]]
@@ -44,10 +45,12 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
-        wanted = call.understood(request, asked, path, entry.source, arm, entry.id)
+        who = described(request.headers, call.user_of(request, asked), entry.key)
         if key:
             await gateway.quotas.take(key)
-        arms, exchange = gateway.begin(wanted, key)
+        place = gateway.place(who, arm, entry.source)
+        wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
+        exchange = gateway.begin(wanted, key, place)
     except Refusal as refusal:
         entry.code = refusal.code
         refused(gateway, entry.source, refusal)
@@ -55,9 +58,9 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace
     if entry.trace.span:
         entry.trace.models(path, asked, gateway.settings.model_name, gateway.settings.engine)
-    if gateway.samples:
+    if gateway.samples and gateway.flags.on("samples"):
         gateway.samples.begin(wanted, asked, exchange)
-    return Admitted(gateway, wanted, arms, exchange)
+    return Admitted(gateway, wanted, place.arms, exchange)
 
 
 def begun(request: Request, gateway: Gateway) -> Entry:
