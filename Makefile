@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test e2e existing summary $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
+.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -22,8 +22,11 @@ test: environment ## Everything that needs no engine and no cluster
 	$(PYTHON) -m lab tools helm otelcol
 	$(PYTHON) -m pytest -n 2 tests
 
-gitops: environment ## The workflows, executed on a real forge: from pull requests to promotion, revert and rollback
-	@lab/install lab && $(PYTHON) -m lab.gitops
+contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
+	lab/install engine && $(PYTHON) -m lab tools otelcol && $(PYTHON) -m pytest tests/lab/real.py
+
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
+	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
@@ -38,11 +41,14 @@ quality: environment ## The quality gate on a real engine; PROOF=1 shows on know
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
+infrastructure: environment ## Terraform: formatted, policies kept, and both checks seen to fire
+	lab/install checkov && $(PYTHON) -m lab.terraform
+
 summary: environment ## The tables of what quality and perf measured, on the workflow's page too
 	sluice summary
 
-bench: environment engine ## What the gateway costs: against no gateway, a byte splice, and in front of the real vLLM
-	$(PYTHON) -m perf.bench
+bench: environment $(if $(ABUSE),,engine) ## What the gateway costs, and with a real vLLM; ABUSE=1 [SOAK=600]: what clients that mean harm can do
+	$(PYTHON) -m perf.bench$(if $(ABUSE),.abuse $(if $(SOAK),--soak "$(SOAK)"))
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)

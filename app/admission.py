@@ -45,6 +45,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
+        gateway.shapes.check(path, asked)
         who = described(request.headers, call.user_of(request, asked), entry.key)
         if key:
             await gateway.quotas.take(key)

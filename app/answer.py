@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
 from app.errors import ApiError, Blocked, Busy, EngineFault
-from app.gateway import headers
+from app.gateway import DRAINED, headers
 from app.relay import Opened
 from app.rescue import Rescue
 
@@ -22,25 +23,29 @@ class Answer(Response):
         self.said = headers(admitted.arms, admitted.exchange, admitted.call)
         self.status_code, self.background = 200, None
         self.started = False
+        self.over = False  # from then on it matters to nobody whether the client is there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self.relay(send))
+        """Relay in the request's own task, which a client that goes away cancels, and so does the end of a drain."""
+        work = current_task()
         gone = asyncio.create_task(hung_up(receive))
+        gone.add_done_callback(lambda _: None if self.over else work.cancel())
         self.gateway.unfinished.add(work)
         try:
-            await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
+            await self.relay(send)
+        except asyncio.CancelledError as cancelled:
+            self.over = True
+            left, drained = gone.done() and not gone.cancelled(), DRAINED in cancelled.args
+            if not left and not drained:
+                raise
+            work.uncancel()
+            if drained:
+                await self.stop(send)
         finally:
+            self.over = True
             self.gateway.unfinished.discard(work)
-            stopped = work.cancelled()
-            for task in (work, gone):
-                task.cancel()
-            await asyncio.gather(work, gone, return_exceptions=True)
-            if not stopped:
-                self.exchange.hang_up()  # counts only what has not ended
-        if stopped:
-            await self.stop(send)
-        elif not work.cancelled() and (error := work.exception()):
-            raise error
+            gone.cancel()
+            self.exchange.hang_up()  # counts only what has not ended
 
     async def relay(self, send: Send) -> None:
         """Nothing is sent before an answer has begun; from then on a failure is an event of the stream."""
@@ -59,6 +64,8 @@ class Answer(Response):
     async def pass_on(self, opened: Opened, send: Send) -> None:
         if self.rescue.rescued:
             self.said["x-sluice-rescued"] = "1"
+        # what is left of a client's wait is the gateway's own doing: its releases are judged by that
+        self.said["server-timing"] = f"engine;dur={1000 * opened.took:.2f}"
         if opened.rest is None:
             await self.start(send, 200, opened.kind, len(opened.first))
             await send(body(opened.first, more=False))
@@ -94,6 +101,12 @@ class Answer(Response):
 
 def body(content: bytes, more: bool) -> Message:
     return {"type": "http.response.body", "body": content, "more_body": more}
+
+
+def current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task  # noqa: S101 - whoever awaits is in one
+    return task
 
 
 async def hung_up(receive: Receive) -> None:

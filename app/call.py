@@ -3,10 +3,11 @@
 import asyncio
 import hmac
 import json
-import uuid
+import secrets
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect, Request
 
 from app import question
@@ -18,6 +19,14 @@ from app.variant import UNCHANGED, Change
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 MAX_DEPTH = 64
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def whole(number: Any) -> Any:
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+WHOLE = BeforeValidator(whole)  # of an integer: 3.0 is one in JSON
 
 
 @dataclass(frozen=True)
@@ -82,6 +91,20 @@ def shallow(found: Any, depth: int = 0) -> None:
         shallow(one, depth + 1)
 
 
+def valid(model: type[Model], document: dict[str, Any]) -> Model:
+    """The document as a model of ours.
+
+    Raises:
+        Refusal: a field is missing, of another type, or out of its range.
+    """
+    try:
+        return model.model_validate(document, strict=True)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
+
+
 def understood(
     request: Request,
     document: dict[str, Any],
@@ -131,7 +154,7 @@ def encoded(document: dict[str, Any]) -> bytes:
 
 def identity(request: Request) -> str:
     given = request.headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 128 and given.isprintable() else uuid.uuid4().hex
+    return given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(16)
 
 
 def probe(request: Request, settings: Settings) -> tuple[str, str | None]:

@@ -39,8 +39,9 @@ def numbers(document: Document, names: tuple[str, ...], most: int, least: int) -
         value = document.get(name)
         if value is None:
             continue
-        # a text or a fraction would be made a number by an engine, past these caps
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        # a text would be made a number by an engine, past these caps; 3.0 is a whole number in JSON
+        whole = isinstance(value, float) and value.is_integer()
+        if isinstance(value, bool) or not (whole or isinstance(value, int)) or not least <= value <= most:
             raise Refusal(400, "invalid_value", f"{name} must be a whole number from {least} to {most}", name)
 
 

@@ -28,13 +28,14 @@ class Counting:
         entry = Entry()
         scope.setdefault("state", {})["entry"] = entry
 
+        def count(status: int) -> None:
+            entry.path, entry.status = getattr(scope.get("route"), "path", "other"), status
+            self.requests.labels(scope["method"], entry.path, str(status)).inc()
+
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                route = scope.get("route")
-                entry.path = getattr(route, "path", "other")
-                entry.status = message["status"]
+                count(message["status"])
                 message["headers"] = completed(message.get("headers", ()), self.said())
-                self.requests.labels(scope["method"], entry.path, str(entry.status)).inc()
             await send(message)
 
         try:
@@ -46,6 +47,7 @@ class Counting:
             raise
         finally:
             if scope["path"] not in UNLOGGED:
+                entry.path = entry.path or getattr(scope.get("route"), "path", "other")
                 entry.method, entry.ended = scope["method"], time.time()
                 entry.seconds = time.perf_counter() - entry.began
                 self.ended(entry)

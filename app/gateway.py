@@ -22,10 +22,13 @@ from app.person import Person
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
+from app.shapes import Shapes
 from app.slots import Slots
 from app.traces import Traces
 from app.variant import NONE
 from app.words import Words
+
+DRAINED = "drained"  # why an answer was cancelled
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,11 @@ class Gateway:
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None
     samples: Samples | None = None
+    shapes: Shapes = field(init=False)
     words: Mounted[Words] | None = None
+
+    def __post_init__(self) -> None:
+        self.shapes = Shapes(self.settings)
 
     @property
     def arms(self) -> Arms:
@@ -116,7 +123,7 @@ class Gateway:
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""
         for answer in list(self.unfinished):
-            answer.cancel()
+            answer.cancel(DRAINED)
 
     def drain(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take no new work, and give what runs its time."""

@@ -2,21 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any
 
-import aiohttp
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from app import pool
 from app.arms import Board, static
 from app.baseline import Baseline
 from app.budget import Budget
 from app.checks import Checker
 from app.cluster import ClusterArms
 from app.counting import Counting
+from app.description import describe
+from app.door import Door
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
@@ -28,7 +29,6 @@ from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.mounted import Mounted
-from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.samples import sampling
@@ -40,14 +40,15 @@ from app.words import Words, loaded
 
 def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
-    app = FastAPI(title="Sluice gateway", lifespan=lifespan)
+    app = FastAPI(lifespan=lifespan)
+    describe(app, settings)
     app.state.settings, app.state.metrics = settings, counters
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
+    app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http, ended=journal.add, said=lambda: unplaced(app))
     app.add_exception_handler(ApiError, api_error)
-    app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http_error)
     return app
 
@@ -66,11 +67,10 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     checker = Checker(counters, lambda: words.now, lambda: flags.now.on("output-checks"))
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=settings.connect_seconds)
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        aiohttp.ClientSession(connector=Pool(), timeout=timeout) as session,
+        pool.session(settings.connect_seconds) as session,
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),
@@ -84,7 +84,6 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
         parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
-        app.state.recorder = recorder
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield
 
@@ -110,8 +109,8 @@ async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def document(error: ApiError, request: Request) -> JSONResponse:
-    said = {**getattr(request.state, "headers", {}), **error.headers}
+def document(error: ApiError, request: Request, more: Mapping[str, str] | None = None) -> JSONResponse:
+    said = {**getattr(request.state, "headers", {}), **error.headers, **(more or {})}
     return JSONResponse(error.document, status_code=error.status, headers=said)
 
 
@@ -120,14 +119,8 @@ async def api_error(request: Request, error: Exception) -> JSONResponse:
     return document(error, request)
 
 
-async def invalid(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for nothing else
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"][1:]) or "body"
-    return document(Refusal(422, "invalid_request", f"{where}: {first['msg']}"), request)
-
-
 async def http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "refused")
-    return document(Refusal(error.status_code, code, f"{request.method}: {error.detail}"), request)
+    refusal = Refusal(error.status_code, code, f"{request.method}: {error.detail}")
+    return document(refusal, request, error.headers)  # with the methods that are allowed

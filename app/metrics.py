@@ -4,10 +4,11 @@ import time
 from collections import defaultdict
 from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from app import outcome
 from app.arms import CANARY, STABLE, Arms
+from app.children import KnownCounter, KnownGauge, KnownHistogram
 
 ARMS, SOURCES, KINDS = (STABLE, CANARY), ("user", "probe"), ("ttft", "tpot")
 CHECKS = ("empty", "replacement", "repetition", "json", "script", "sensitive")
@@ -33,8 +34,8 @@ class Metrics:
         self.times()
 
     def counters(self) -> None:
-        def counter(name: str, text: str, labels: tuple[str, ...]) -> Counter:
-            return Counter(name, text, labels, registry=self.registry)
+        def counter(name: str, text: str, labels: tuple[str, ...]) -> KnownCounter:
+            return KnownCounter(name, text, labels, registry=self.registry)
 
         self.started = counter("sluice_started", "Requests that began", WHERE)
         self.requests = counter("sluice_requests", "Requests that ended", (*WHERE, "outcome"))
@@ -48,8 +49,8 @@ class Metrics:
         self.http = counter("http_requests", "Requests by endpoint", ("method", "handler", "status"))
 
     def gauges(self) -> None:
-        def gauge(name: str, text: str, labels: tuple[str, ...]) -> Gauge:
-            return Gauge(name, text, labels, registry=self.registry)
+        def gauge(name: str, text: str, labels: tuple[str, ...]) -> KnownGauge:
+            return KnownGauge(name, text, labels, registry=self.registry)
 
         self.inflight = gauge("sluice_inflight_requests", "Requests under way", ("arm",))
         self.oldest = gauge("sluice_oldest_request_seconds", "Age of the oldest request under way", ("arm",))
@@ -66,8 +67,8 @@ class Metrics:
         )
 
     def times(self) -> None:
-        def histogram(name: str, text: str, labels: tuple[str, ...]) -> Histogram:
-            return Histogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
+        def histogram(name: str, text: str, labels: tuple[str, ...]) -> KnownHistogram:
+            return KnownHistogram(name, text, labels, buckets=BUCKETS, registry=self.registry)
 
         self.ttft = histogram("sluice_ttft_seconds", "Body read to first content", BROAD)
         self.tpot = histogram("sluice_tpot_seconds", "Time per token after the first", BROAD)

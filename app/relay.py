@@ -31,6 +31,7 @@ class Opened:
     kind: str  # content type
     first: bytes
     rest: AsyncIterator[bytes] | None
+    took: float = 0.0  # seconds that the engine was waited for
 
 
 class Attempt:
@@ -63,7 +64,9 @@ class Attempt:
                 self.tried.asks(engine)
                 reply = await self.sent(engine)
                 try:
-                    yield await self.begun(reply)
+                    opened = await self.begun(reply)
+                    opened.took = time.perf_counter() - self.began
+                    yield opened
                 finally:  # also on hang-up: an abandoned request would keep the engine generating
                     reply.close()
 
@@ -75,7 +78,7 @@ class Attempt:
         try:
             yield
             ending = self.outcome
-        except EngineFault as fault:
+        except (Blocked, EngineFault) as fault:
             ending = fault.outcome
             raise
         finally:
@@ -141,7 +144,8 @@ class Attempt:
         }
         if self.tried.header:
             headers["traceparent"] = self.tried.header
-        return await self.gateway.session.post(engine + self.call.path, data=self.call.body, headers=headers)
+        url = pool.address(engine, self.call.path)
+        return await self.gateway.session.post(url, data=self.call.body, headers=headers)
 
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
@@ -167,7 +171,7 @@ class Attempt:
             EngineFault: cut, broken or aborted.
         """
         body = await self.read(reply)
-        found = whole.judged(self.call.path, body)
+        found = whole.judged(self.call.path, body, self.settings.adapter)
         if found.outcome != "ok":
             raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
         self.end(found.outcome, found.tokens, found.said)
@@ -182,7 +186,8 @@ class Attempt:
             EngineFault: it stopped, was cut, or ended badly.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
-        stream = make(self.call.strip_usage, guard=Guard(self.blocked) if self.blocked else None)
+        guard = Guard(self.blocked) if self.blocked else None
+        stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         chunks, held, opening = reply.content.iter_any(), b"", self.patient
         while (chunk := await self.next(chunks, stream)) is not None:
             passed = held + stream.feed(chunk)
@@ -211,7 +216,7 @@ class Attempt:
     def cut(self, stream: sse.Stream) -> None:
         """The engine's part is over as soon as the guard lets nothing through."""
         if stream.cut:
-            self.exchange.end("ok", stream.tokens, stream.said)
+            self.end("ok", stream.tokens, stream.said)
             raise Blocked
 
     async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:

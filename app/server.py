@@ -1,6 +1,7 @@
 """uvicorn with this gateway's manners: it says that it drains, and what outlasts the drain is told so."""
 
 import asyncio
+import gc
 import math
 import signal
 import socket
@@ -13,6 +14,7 @@ from app.protocol import Protocol
 from app.settings import Settings
 
 CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
+GARBAGE = 20_000  # objects between two looks for garbage: Python's own 700 are a few requests
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
 
 
@@ -35,6 +37,8 @@ class Server(uvicorn.Server):
 def run(app: FastAPI, settings: Settings) -> None:
     """Serve until SIGTERM, on the loop that the configuration names: `asyncio.run` would take asyncio's own."""
     told = config(app, settings)
+    gc.freeze()  # what was imported is for good: it need not be looked through again and again
+    gc.set_threshold(GARBAGE)
     with asyncio.Runner(loop_factory=told.get_loop_factory()) as runner:
         runner.run(Server(told, app).serve())
 
@@ -49,6 +53,7 @@ def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.C
         loop="uvloop",
         http=type("PatientProtocol", (Protocol,), own),
         ws="none",
+        proxy_headers=False,  # no one asks from which address a request came
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
         log_level="warning",

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from app import flags, prompts, words
+from app.engines import ENGINES, Engine
 from app.keys import loaded
 from app.redaction import patterns
 from app.store import async_url
@@ -154,6 +155,10 @@ class Settings(BaseSettings):
     @cached_property
     def probe_key(self) -> str:
         return self.probe_key_file.read_text().strip() if self.probe_key_file else ""
+
+    @cached_property
+    def adapter(self) -> Engine:
+        return ENGINES[self.engine]
 
     @cached_property
     def media(self) -> frozenset[str]:

@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.engines import VLLM, Engine
 from app.guard import Guard
 from app.said import Said, inside
 
@@ -37,6 +38,7 @@ class Stream:
     """Judges one stream; `strip_usage` takes out the usage chunk that the client did not ask for."""
 
     strip_usage: bool
+    engine: Engine = VLLM
     buffer: bytes = b""
     content: bool = False  # a frame with content has passed
     done: bool = False  # [DONE] has passed
@@ -125,8 +127,10 @@ class Stream:
         if text:
             self.add(choice.get("index", 0), inside(text))
         self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
-        self.aborted = self.aborted or choice.get("finish_reason") == "abort"
-        self.short = self.short or choice.get("finish_reason") == "length"
+        if reason := choice.get("finish_reason"):
+            self.aborted = self.aborted or reason in self.engine.aborted
+            self.failed = self.failed or reason in self.engine.broken
+            self.short = self.short or reason == "length"
 
     @property
     def outcome(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app import sse
+from app.engines import VLLM, Engine
 from app.said import Said, inside
 
 MALFORMED = (AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
@@ -24,18 +25,18 @@ class Whole:
 BROKEN = Whole("stream_error")
 
 
-def judged(path: str, body: bytes) -> Whole:
+def judged(path: str, body: bytes, engine: Engine = VLLM) -> Whole:
     """What an engine's 200 is worth; one that no client could read is the engine's failure."""
     try:
         document = json.loads(body)
         counted = sse.tokens(document.get("usage") or {})
-        ending, said = READERS[path](document)
+        ending, said = READERS[path](document, engine)
     except MALFORMED:
         return BROKEN
     return Whole(ending, counted if ending == "ok" else {}, said)
 
 
-def choices(document: dict[str, Any]) -> tuple[str, Said | None]:
+def choices(document: dict[str, Any], engine: Engine) -> tuple[str, Said | None]:
     said = []
     other = False
     reasons = set()
@@ -45,17 +46,19 @@ def choices(document: dict[str, Any]) -> tuple[str, Said | None]:
         said += [[inside(text)]] if text else []
         other = other or any(message.get(name) for name in sse.CONTENT if name != "content")
         reasons.add(choice.get("finish_reason"))
-    if "abort" in reasons:
+    if reasons & engine.aborted:
         return "engine_abort", None
+    if reasons & engine.broken:
+        return "stream_error", None
     return "ok" if reasons else "stream_error", (None if other and not said else Said(said, "length" in reasons))
 
 
-def embeddings(document: dict[str, Any]) -> tuple[str, Said | None]:
+def embeddings(document: dict[str, Any], engine: Engine) -> tuple[str, Said | None]:
     vectors = [one["embedding"] for one in document["data"]]
     return ("ok" if vectors and all(vectors) else "stream_error"), None
 
 
-def response(document: dict[str, Any]) -> tuple[str, Said | None]:
+def response(document: dict[str, Any], engine: Engine) -> tuple[str, Said | None]:
     if document["status"] in ("failed", "cancelled") or document.get("error"):
         return "stream_error", None
     parts = [part for item in document["output"] for part in item.get("content") or []]
@@ -63,7 +66,7 @@ def response(document: dict[str, Any]) -> tuple[str, Said | None]:
     return "ok", (None if document["output"] and not said else Said(said, document["status"] == "incomplete"))
 
 
-READERS: dict[str, Callable[[dict[str, Any]], tuple[str, Said | None]]] = {
+READERS: dict[str, Callable[[dict[str, Any], Engine], tuple[str, Said | None]]] = {
     CHAT: choices,
     COMPLETIONS: choices,
     EMBEDDINGS: embeddings,

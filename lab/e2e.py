@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,10 @@ def run(chosen: list[Scenario], keep: bool) -> int:
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
     say(f"{len(chosen)} scenarios, records under {OUT}")
-    pairs = built({kind(one) for one in chosen})
+    pairs = built(chosen)
     for number, one in enumerate(chosen):
         say(f"[{number + 1}/{len(chosen)}] {one.name} ({one.tier}): {one.says}")
-        row = played(one, pairs[kind(one)], FIRST_PORT + number, keep)
+        row = played(one, pairs[one.name], FIRST_PORT + number, keep)
         report["scenarios"].append(row)
         say(line(row))
         write(report)
@@ -86,17 +87,23 @@ def kind(one: Scenario) -> Kind:
     return one.tier, one.change
 
 
-def built(kinds: set[Kind]) -> dict[Kind, Pair]:
-    """The two releases of each kind: the first as it is checked out, the second with its model changed."""
+def built(chosen: list[Scenario]) -> dict[str, Pair]:
+    """The two releases of each scenario: as it is checked out, and with what the scenario changes changed."""
     with builder.running() as client:
         yard = releases.Yard(client, builder.quiet(say))
         source = releases.clone(paths.ROOT / "build/source")
-        first = {tier: getattr(yard, tier)(source) for tier in sorted({tier for tier, _ in kinds})}
-        pairs = {}
-        for tier, change in sorted(kinds):
+        first: dict[str, Images] = {tier: getattr(yard, tier)(source) for tier in sorted({one.tier for one in chosen})}
+        engines: dict[Kind, Images] = {}
+        for tier, change in sorted({kind(one) for one in chosen}):
             after = releases.changed(releases.clone(paths.ROOT / "build/source"), change)
-            pairs[tier, change] = first[tier], getattr(yard, f"next_{tier}")(first[tier], after)
-        return pairs
+            engines[tier, change] = getattr(yard, f"next_{tier}")(first[tier], after)
+        return {one.name: (first[one.tier], changed(one, yard, first[one.tier], engines[kind(one)])) for one in chosen}
+
+
+def changed(one: Scenario, yard: releases.Yard, old: Images, engine: Images) -> Images:
+    """The second release of a scenario, out of the first and the first with another engine."""
+    new = old if one.parts == "gateway" else engine
+    return new if one.parts == "engine" else replace(new, gateway=yard.gateway(old, one.gateway))
 
 
 def played(one: Scenario, pair: Pair, port: int, keep: bool) -> dict[str, Any]:

@@ -4,21 +4,17 @@ import os
 import secrets
 import shutil
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any
-
-import httpx2
 
 from lab import modules, paths
 from lab.errors import NotReady
+from lab.server import Server
 from release.forge import Gitea as Interface
 
 MODULE = "code.gitea.io/gitea"
 PORT = 3000
 USER = "nobody"
-SECONDS = 60
 STATIC = ("templates", "options", "public")
 CONFIG = """
 RUN_MODE = prod
@@ -54,16 +50,14 @@ LEVEL = warn
 """
 
 
-class Forge:
-    """A context: it starts with the `with` and ends with it, and can be taken away and brought back in between."""
+class Forge(Server):
+    name, health = "gitea", "/api/healthz"
 
     def __init__(self, folder: Path, port: int = PORT) -> None:
-        self.folder, self.port = folder, port
-        self.address = f"http://127.0.0.1:{port}"
-        self.child: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, port)
         self.tokens: dict[str, str] = {}
 
-    def __enter__(self) -> "Forge":
+    def prepare(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         source = modules.source("gitea", MODULE)
@@ -75,11 +69,9 @@ class Forge:
             path.chmod(0o755 if path.is_dir() else 0o644)  # a module's files may not even be written by their owner
             if os.getuid() == 0:
                 shutil.chown(path, USER)
-        self.up()
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.down()
+    def command(self) -> list[str]:
+        return self.words("web")
 
     @property
     def user(self) -> str:
@@ -93,25 +85,6 @@ class Forge:
         """Of its processes: another user's, whose home is the forge's folder."""
         env = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "GITEA_WORK_DIR": str(self.folder)}
         return {"env": env, "cwd": str(self.folder)} | ({"user": USER} if os.getuid() == 0 else {})
-
-    def up(self) -> None:
-        """Start it and wait until it answers; raises NotReady, naming its log."""
-        log = (self.folder / "gitea.log").open("ab")
-        self.child = subprocess.Popen(self.words("web"), stdout=log, stderr=log, **self.rights)  # noqa: S603
-        until = time.monotonic() + SECONDS
-        while time.monotonic() < until and self.child.poll() is None:
-            try:
-                if httpx2.get(f"{self.address}/api/healthz", timeout=2).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.2)
-        raise NotReady(f"gitea does not answer: see {self.folder / 'gitea.log'}")
-
-    def down(self) -> None:
-        if self.child is not None:
-            self.child.terminate()
-            self.child.wait(timeout=20)
-            self.child = None
 
     def person(self, name: str) -> str:
         """A new user's token."""

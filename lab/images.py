@@ -5,10 +5,12 @@ Each is named by a hash over its recipe, so that it is made once, pushed once, a
 
 import contextlib
 import hashlib
+import io
 import os
 import re
 import shutil
 import subprocess
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -225,3 +227,12 @@ def pushed(client: Any, name: Name, archive: IO[bytes], say: Say, **recipe: Any)
     client.api.tag(build.built_id(events, name.repository.rpartition("/")[2], say), name.path, name.tag, force=True)
     digest = build.pushed_digest(client.api.push(name.path, name.tag, stream=True, decode=True), name.path)
     return f"{name.path}@{digest}"
+
+
+def derived(client: Any, base: str, name: str, lines: tuple[str, ...], say: Say) -> str:
+    """That image with these lines of a Dockerfile more, pushed; `repository@sha256:…`."""
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        context.add(tar, {"Dockerfile": "\n".join((f"FROM {base}", *lines)).encode()})
+    archive.seek(0)
+    return pushed(client, Name(f"sluice-lab/{name}", base.rpartition(":")[2][:16]), archive, say)

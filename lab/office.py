@@ -1,5 +1,7 @@
 """Where a team works: the repository on a real forge, clones of it, and workflows that run on what is pushed."""
 
+import copy
+import itertools
 import os
 import shutil
 import subprocess
@@ -28,17 +30,30 @@ AUTHOR |= {"GIT_COMMITTER_NAME": OWNER, "GIT_COMMITTER_EMAIL": "ada@example.inva
 class Office:
     """The forge with this checkout as its repository; one clone in which people work, others for runs."""
 
-    def __init__(self, forge: Forge, folder: Path) -> None:
-        self.forge, self.folder, self.clones = forge, folder, 0
+    def __init__(self, forge: Forge, folder: Path, name: str = NAME) -> None:
+        self.forge, self.folder, self.name, self.path = forge, folder, name, f"{OWNER}/{name}"
+        self.clones, self.logs = itertools.count(1), folder / "logs"
+        self.env = {"SLUICE_CACHE": str(paths.CACHE)}
         for person in (OWNER, REVIEWER):
-            forge.person(person)
-        self.api = forge.repository(OWNER, NAME)
+            if person not in forge.tokens:
+                forge.person(person)
+        self.api = forge.repository(OWNER, name)
         self.pulls = Gitea(self.api, forge.tokens[OWNER])
         self.reviews = Gitea(self.api, forge.tokens[REVIEWER])
-        self.remote = f"http://{OWNER}:{forge.tokens[OWNER]}@127.0.0.1:{forge.port}/{OWNER}/{NAME}.git"
+        self.remote = f"http://{OWNER}:{forge.tokens[OWNER]}@127.0.0.1:{forge.port}/{self.path}.git"
         source = releases.clone(folder / "desk")  # with what is not committed yet
         self.desk = History(source.folder)
         self.founded()
+
+    def fork(self, name: str) -> "Office":
+        """Somebody else's fork on the same forge, with this repository's past; its people work in clones."""
+        self.forge.ask(REVIEWER, "POST", f"/repos/{self.path}/forks", {"name": name})
+        other = copy.copy(self)
+        other.name, other.path, other.logs = name, f"{REVIEWER}/{name}", self.logs / name
+        other.api = f"{self.forge.address}/api/v1/repos/{other.path}"
+        token = self.forge.tokens[REVIEWER]
+        other.remote = f"http://{REVIEWER}:{token}@127.0.0.1:{self.forge.port}/{other.path}.git"
+        return other
 
     def founded(self) -> None:
         """Push this checkout as the repository's first commit: its tags and its past are not the team's."""
@@ -52,7 +67,7 @@ class Office:
         desk.git("remote", "set-url", "origin", self.remote)
         desk.git("push", "--quiet", "origin", "main")
         until = time.monotonic() + 30
-        while self.forge.ask(OWNER, "GET", f"/repos/{OWNER}/{NAME}")["empty"]:
+        while self.forge.ask(OWNER, "GET", f"/repos/{self.path}")["empty"]:
             if time.monotonic() > until:
                 raise NotReady("the forge does not see what was pushed")
             time.sleep(0.2)
@@ -65,6 +80,20 @@ class Office:
         self.desk.git("push", "--quiet", "--force", "origin", f"{made}:refs/heads/{branch}")
         self.desk.fetch()
         return made
+
+    def merge(self, title: str, files: Mapping[str, str]) -> str:
+        """A pull request that is green, approved and merged; returns the commit that main is then."""
+        branch = f"change/{next(self.clones)}"
+        return self.landed(title, branch, self.commit(title, files, branch))
+
+    def landed(self, title: str, branch: str, made: str) -> str:
+        """The same for a branch that is there already."""
+        pull = self.pulls.open(branch, "main", title, "")
+        self.pulls.mark(made, "ci", "success", "green")
+        self.reviews.approve(pull.number, "looks good")
+        if why := self.merged(pull.number):
+            raise Refused(why)
+        return self.desk.sha(self.desk.main)
 
     def text(self, path: str) -> str:
         self.desk.fetch()
@@ -80,50 +109,73 @@ class Office:
 
     def clone(self, commit: str) -> Path:
         """A fresh clone at a commit, as a runner has it."""
-        self.clones += 1
-        folder = self.folder / f"clone-{self.clones}"
+        folder = self.folder / f"clone-{next(self.clones)}"
         shutil.rmtree(folder, ignore_errors=True)
         subprocess.run(["git", "clone", "--quiet", self.remote, str(folder)], check=True)  # noqa: S603, S607
         History(folder).git("checkout", "--quiet", "--detach", commit)
         return folder
 
-    def runner(self, **variables: str) -> Runner:
-        env = {"SLUICE_CACHE": str(paths.CACHE)}
-        return Runner(self.api, self.forge.tokens[OWNER], OWNER, env, variables)
+    def run(self, clone: str, workflow: str, event: str, what: Mapping[str, Any], *only: str, **variables: str) -> Ran:
+        """Execute a workflow as the forge would start it; its log is kept."""
+        runner = Runner(self.api, self.forge.tokens[OWNER], OWNER, self.env, variables)
+        folder = self.clone(clone)
+        ran = runner.run(folder, workflow, event, {**what, **self.about}, *only)
+        self.logs.mkdir(parents=True, exist_ok=True)
+        (self.logs / f"{folder.name}-{workflow}.log").write_text(ran.log)
+        return ran
 
     def pushed(self, workflow: str, commit: str, *only: str, ref: str = "refs/heads/main", **variables: str) -> Ran:
         """What the forge starts when a commit is pushed."""
-        payload = {"ref": ref, "after": commit} | self.about
-        return self.runner(**variables).run(self.clone(commit), workflow, "push", payload, *only)
+        return self.run(commit, workflow, "push", {"ref": ref, "after": commit}, *only, **variables)
 
     def proposed(self, workflow: str, head: str, commit: str, *only: str) -> Ran:
         """What the forge starts for a pull request."""
         pull = {"head": {"ref": head, "sha": commit}, "base": {"ref": "main"}}
-        payload = {"pull_request": pull} | self.about
-        return self.runner().run(self.clone(commit), workflow, "pull_request", payload, *only)
+        return self.run(commit, workflow, "pull_request", {"pull_request": pull}, *only)
 
     def asked(self, workflow: str, inputs: Mapping[str, str]) -> Ran:
         """What the forge starts for a person, or for Argo's notification."""
-        self.desk.fetch()
-        payload = {"inputs": dict(inputs), "ref": "refs/heads/main"} | self.about
-        return self.runner().run(self.clone(self.desk.sha(self.desk.main)), workflow, "workflow_dispatch", payload)
+        what = {"inputs": dict(inputs), "ref": "refs/heads/main"}
+        return self.run("origin/main", workflow, "workflow_dispatch", what)
+
+    @property
+    def people(self) -> dict[str, str]:
+        """The environment of a person's command, who has the forge's token and no cluster's."""
+        env = {key: value for key, value in os.environ.items() if key not in TOKENS}
+        env |= {"SLUICE_FORGE": self.api, "GITHUB_TOKEN": self.forge.tokens[OWNER], "GITHUB_ACTOR": OWNER}
+        env.pop("KUBECONFIG", None)
+        return env | self.env
+
+    def make(self, target: str, **env: str) -> Ran:
+        """A person's `make` in a fresh clone of the released branch; its output is kept."""
+        folder, began = self.clone("origin/main"), time.monotonic()
+        done = subprocess.run(  # noqa: S603 - our own targets
+            ["make", target],  # noqa: S607
+            cwd=folder,
+            env=self.people | env,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.logs.mkdir(parents=True, exist_ok=True)
+        (self.logs / f"{folder.name}-{target}.log").write_text(done.stdout)
+        return Ran(target, done.returncode, done.stdout, round(time.monotonic() - began, 1))
 
     @property
     def about(self) -> dict[str, Any]:
-        owner = {"login": OWNER, "name": OWNER}
-        return {"repository": {"full_name": f"{OWNER}/{NAME}", "name": NAME, "owner": owner, "default_branch": "main"}}
+        who = self.path.partition("/")[0]
+        owner = {"login": who, "name": who}
+        return {"repository": {"full_name": self.path, "name": self.name, "owner": owner, "default_branch": "main"}}
 
     def sluice(self, *words: str, folder: Path | None = None) -> tuple[int, str]:
         """The command line as a person uses it: exit code and its last line."""
-        env = {key: value for key, value in os.environ.items() if key not in TOKENS}
         nowhere = self.folder / "kubeconfig"
         nowhere.write_text(kubeconfig({"cluster": "http://127.0.0.1:9"}, "none"))
-        env |= {"KUBECONFIG": str(nowhere)}
-        env |= {"SLUICE_FORGE": self.api, "GITHUB_TOKEN": self.forge.tokens[OWNER], "GITHUB_ACTOR": OWNER}
         done = subprocess.run(  # noqa: S603
             [str(paths.ROOT / ".venv/bin/sluice"), *words],
             cwd=folder or self.desk.root,
-            env=env,
+            env=self.people | {"KUBECONFIG": str(nowhere)},
             capture_output=True,
             text=True,
             check=False,
@@ -135,7 +187,7 @@ class Office:
         """Only green and approved pull requests may be merged by people; the workflows' own token may push."""
         rule = {"branch_name": "main", "enable_push": True, "enable_status_check": True}
         rule |= {"status_check_contexts": [context], "required_approvals": 1}
-        self.forge.ask(OWNER, "POST", f"/repos/{OWNER}/{NAME}/branch_protections", rule)
+        self.forge.ask(OWNER, "POST", f"/repos/{self.path}/branch_protections", rule)
 
     def merged(self, number: int) -> str:
         """Why the forge does not merge a pull request, or nothing when it has done so."""

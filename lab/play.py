@@ -15,7 +15,7 @@ from lab.traffic import Traffic
 from model import pin
 
 Say = Callable[[str], None]
-VERSION = "v1.1.0"
+FIRST, VERSION = "v1.0.0", "v1.1.0"
 SERVED_NAME = pin.load(paths.ROOT / "model/model.yaml").served_name
 SAMPLED = (1, 5, 25)
 SETTLE_SECONDS = 5  # users go on for a while after the verdict: what an abort breaks shows now
@@ -73,6 +73,7 @@ class Play:
         self.refused = ""  # what helm test had against the release
         self.said = ""  # what sluice explain says of it
         self.records = stage.folder / "requests.jsonl"
+        self.gateway: list[Moment] = []  # of its own Rollout
 
     def run(self) -> Outcome:
         began = time.time()
@@ -106,8 +107,11 @@ class Play:
             actions.do(action, self.stage)
         if self.scenario.tier == "real":
             self.stage.wait_baseline()
-        self.stage.write(VERSION, self.new, self.scenario.faults)
-        with Timeline(self.stage.cluster()) as timeline:
+        alone = self.scenario.parts == "gateway"
+        self.stage.write(VERSION, self.new, self.scenario.faults, FIRST if alone else VERSION)
+        cluster = self.stage.cluster()
+        with Timeline(cluster) as engine, Timeline(cluster.gateway) as gateway:
+            timeline = gateway if alone else engine
             watcher = self.stage.deploy(wait)
             self.sample(timeline)
             for action in self.scenario.actions:
@@ -120,7 +124,7 @@ class Play:
                     actions.do(action, self.stage)
             self.result.verdict = timeline.wait_verdict(VERSION, wait)
             self.result.exit_code = watcher.wait(60)
-            self.result.moments = timeline.of(VERSION)
+            self.result.moments, self.gateway = engine.of(VERSION), gateway.of(VERSION)
             if "weights-exact" in self.scenario.checks:
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
             if "helm-test" in self.scenario.checks:
@@ -168,6 +172,7 @@ class Play:
         for whose, number, most in self.failures():
             if most is not None and number > most:
                 found.append(f"{whose} failed {number} requests, at most {most} expected")
+        found += self.parts()
         if wanted.detect_seconds and (seen.detect_seconds is None or seen.detect_seconds > wanted.detect_seconds):
             found.append(f"stopped {seen.detect_seconds} s after the first bad one, limit {wanted.detect_seconds} s")
         if wanted.explained and wanted.explained not in self.said:
@@ -184,6 +189,17 @@ class Play:
         if seen is None:
             return []
         return [("stable", seen.failed_stable, wanted.failed_stable), ("stable and canary", seen.failed, wanted.failed)]
+
+    def parts(self) -> list[str]:
+        """How far each part of the release got, against how far it may."""
+        wanted, found = self.scenario.expected, []
+        changed = any(one.weight < 100 for one in self.result.moments)
+        if not wanted.engine_begins and changed and any(one.pods for one in self.result.moments):
+            found.append("a pod of the new engine was started")
+        pods = max((one.pods for one in self.gateway if one.verdict != "promoted"), default=0)
+        if wanted.gateway_pods is not None and pods > wanted.gateway_pods:
+            found.append(f"the new gateway got {pods} pods, expected at most {wanted.gateway_pods}")
+        return found
 
 
 EXIT_CODES = {"promoted": 0, "aborted": 3}

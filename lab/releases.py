@@ -119,6 +119,13 @@ class Yard:
         """The fake engine answers the same for every model: only the release says another."""
         return replace(before, model=model_of(source))
 
+    def gateway(self, before: Images, kind: str) -> str:
+        """The next release's gateway: another image that works as well, or one with a fault of the lab's."""
+        if kind == "good":
+            return images.derived(self.client, before.gateway, "gateway-good", ("LABEL sluice.lab=next",), self.say)
+        lines = (f"ENV SLUICE_LAB_FAULT={kind}", 'ENTRYPOINT ["python3", "-m", "lab.door"]')
+        return images.derived(self.client, before.lab, f"gateway-{kind.replace('_', '-')}", lines, self.say)
+
     def next_real(self, before: Images, source: Source) -> Images:
         """A release that changes the engine alone: the gateway before it stays as it is."""
         bases = images.bases(self.client, self.say).arguments

@@ -46,6 +46,8 @@ class Action(Strict):
 
 
 class Expected(Strict):
+    engine_begins: bool = Field(default=True, description="whether a pod of the new engine ever starts")
+    gateway_pods: int | None = Field(default=None, ge=0, description="most pods that the new gateway may get")
     verdict: Literal["promoted", "aborted"]
     max_weight: int = Field(ge=0, le=100)
     detect_seconds: float | None = Field(default=None, gt=0, description="limit, from the first bad canary request")
@@ -64,6 +66,8 @@ class Scenario(Strict):
     change: Change = Field(default="retrained", description="what the release does to the model")
     long: bool = Field(default=False, description="only with ALL=1")
     strategy: Literal["canary", "blueGreen"] = "canary"
+    parts: Literal["engine", "gateway", "both"] = Field(default="engine", description="what the release changes")
+    gateway: Literal["good", "http_500", "slow", "crash"] = Field(default="good", description="the new one, if any")
     rate: float = Field(default=20, gt=0, le=200, description="user requests per second")
     values: dict[str, Any] = Field(default_factory=dict, description="laid over environments/lab/values.yaml")
     faults: list[Fault] = Field(default_factory=list, description="of the new release's engine")

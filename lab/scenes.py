@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -97,10 +97,10 @@ def fork(office: Office) -> Seen:
     }
 
 
-def record(office: Office, version: str) -> int:
-    images = ["--gateway", DIGESTS["gateway"], "--engine", DIGESTS["engine"]]
-    office.desk.git("checkout", "--quiet", "--detach", office.desk.main)
-    return office.sluice("record", "staging", "--version", version, *images)[0]
+def record(office: Office, version: str, environment: str = "staging", images: Mapping[str, str] = DIGESTS) -> int:
+    named = [word for target, image in images.items() for word in (f"--{target}", image)]
+    office.desk.git("checkout", "--quiet", "--force", "--detach", office.desk.main)
+    return office.sluice("record", environment, "--version", version, *named)[0]
 
 
 def judged(office: Office, environment: str, version: str, verdict: str, reason: str = "") -> Ran:

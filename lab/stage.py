@@ -65,13 +65,16 @@ class Stage:
         os.environ["KUBECONFIG"] = str(paths.KUBECONFIG)
         return connect(self.namespace, NAME)
 
-    def write(self, version: str, images: Images, faults: list[Fault]) -> None:
-        """Write the environment folder of one release; the fault proxy stands before every release's engine."""
+    def write(self, version: str, images: Images, faults: list[Fault], build: str = "") -> None:
+        """Write the environment folder of one release; the fault proxy stands before every release's engine.
+
+        `build` tells one engine from another, the version unless it is given.
+        """
         self.environment.mkdir(parents=True, exist_ok=True)
         base = YAML(typ="safe", pure=True).load(LAB_VALUES.read_text())
         values = merged(base, self.overlay(images, faults))
         # another environment is another pod template, also where two fake releases run the same image
-        values["engine"]["env"] = [*base["engine"].get("env", []), {"name": "SLUICE_BUILD", "value": version}]
+        values["engine"]["env"] = [*base["engine"].get("env", []), {"name": "SLUICE_BUILD", "value": build or version}]
         dump(self.environment / "values.yaml", merged(values, self.values))
         release = {
             "version": version,

@@ -25,12 +25,13 @@ class Moment:
     phase: str
     abort: bool
     verdict: str
+    pods: int = 0  # of the newest template
 
     @classmethod
     def of(cls, state: State) -> "Moment":
         return cls(
             *(time.time(), state.version, state.revision, state.weight, state.step),
-            *(state.phase, state.abort, state.verdict()),
+            *(state.phase, state.abort, state.verdict(), state.updated),
         )
 
     def same(self, other: "Moment") -> bool:

@@ -29,14 +29,14 @@ def environment_of(cache: Path) -> Path:
 
 
 @contextlib.contextmanager
-def engine(folder: Path, python: Path, log: Path) -> Iterator[str]:
-    """The URL of an engine that serves this folder and has generated its first tokens."""
+def engine(folder: Path, python: Path, log: Path, *extra: str) -> Iterator[str]:
+    """The URL of an engine that serves this folder and has generated its first tokens; `extra` are arguments of it."""
     port = free_port()
     file = log.with_suffix(".yaml")
     pins.save(make.pinned(0, folder, file), file)
     env = dict(os.environ) | LAPTOP | {"SLUICE_MODEL_PIN": str(file), "SLUICE_ENGINE_PORT": str(port)}
     with log.open("wb") as out:
-        line = [str(python), "-m", "model.serve", "--host", "127.0.0.1"]
+        line = [str(python), "-m", "model.serve", "--host", "127.0.0.1", *extra]
         child = subprocess.Popen(line, cwd=make.HERE.parent, env=env, stdout=out, stderr=out, start_new_session=True)  # noqa: S603
         try:
             wait(child, port, log)

@@ -7,19 +7,33 @@ import http.client
 import json
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 SECONDS = 20.0
-WARM_UP = 3  # generations before the one that counts: the first users do not pay for what is made on first use
-WARM_UP_TOKENS = 16
 
 
-def generates(port: int, seconds: float = SECONDS) -> str:
+@dataclass(frozen=True)
+class WarmUp:
+    """Generations before the one that counts: the first users do not pay for what is made on first use."""
+
+    requests: int = 3
+    tokens: int = 16
+
+    @classmethod
+    def told(cls, env: Mapping[str, str]) -> "WarmUp":
+        """Raises ValueError: a number that is none."""
+        requests, tokens = env.get("SLUICE_WARM_UP_REQUESTS"), env.get("SLUICE_WARM_UP_TOKENS")
+        return cls(int(requests or cls.requests), int(tokens or cls.tokens))
+
+
+def generates(port: int, seconds: float = SECONDS, warm_up: WarmUp = WarmUp()) -> str:
     """The reason why not, or an empty text when one token came back."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=seconds)
     try:
-        for _ in range(WARM_UP):
-            asked(connection, WARM_UP_TOKENS)
+        for _ in range(warm_up.requests):
+            asked(connection, warm_up.tokens)
         status, answer = asked(connection, 1)
         if status != 200:
             return f"status {status}"
@@ -40,7 +54,10 @@ def asked(connection: http.client.HTTPConnection, tokens: int) -> tuple[int, Any
 
 def main() -> int:
     port = int(os.environ.get("SLUICE_ENGINE_PORT") or 8000)
-    why = generates(port, float(os.environ.get("SLUICE_STARTED_SECONDS") or SECONDS))
+    try:
+        why = generates(port, float(os.environ.get("SLUICE_STARTED_SECONDS") or SECONDS), WarmUp.told(os.environ))
+    except ValueError as error:
+        why = f"SLUICE_STARTED_SECONDS, SLUICE_WARM_UP_REQUESTS and SLUICE_WARM_UP_TOKENS are numbers: {error}"
     print(f"not started: {why}" if why else "started")  # noqa: T201
     return 1 if why else 0
 

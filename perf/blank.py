@@ -1,13 +1,15 @@
 """A server that costs next to nothing: it answers at once with bytes made before, so that what is left is the tool.
 
 `python -m perf.blank PORT` streams when asked to. `max_tokens` says how many frames an answer has, and `seed`, which a
-gateway passes on, how many milliseconds lie between them: then each frame is a write of its own.
+gateway passes on, how many milliseconds lie between them: then each frame is a write of its own. `GET /seen` says how
+many requests had the word `abuse` in them, and how many streams are open.
 """
 
 import asyncio
 import json
 import re
 import sys
+from dataclasses import dataclass
 from typing import Any, cast
 
 import httptools
@@ -43,7 +45,10 @@ def whole() -> bytes:
     message = {"role": "assistant", "content": "one two three four"}
     choice = {"index": 0, "message": message, "finish_reason": "stop"}
     document = CHUNK | {"object": "chat.completion", "choices": [choice], "usage": usage(4)}
-    body = json.dumps(document).encode()
+    return answered(json.dumps(document).encode())
+
+
+def answered(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(body), body)
 
 
@@ -58,8 +63,19 @@ def number(name: str, body: bytes, otherwise: int) -> int:
     return int(found[1]) if found else otherwise
 
 
+@dataclass
+class Seen:
+    """Of all connections together."""
+
+    abuse: int = 0
+    open: int = 0
+
+
 class Blank(asyncio.Protocol):
     """One connection; requests come one after the other."""
+
+    def __init__(self, seen: Seen | None = None) -> None:
+        self.seen = seen or Seen()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -73,12 +89,21 @@ class Blank(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer:
             self.timer.cancel()
+            self.timer = None
+            self.seen.open -= 1
+
+    def on_url(self, url: bytes) -> None:
+        self.url = url
 
     def on_body(self, body: bytes) -> None:
         self.body += body
 
     def on_message_complete(self) -> None:
         body, self.body = self.body, b""
+        if self.url == b"/seen":
+            self.transport.write(answered(json.dumps(vars(self.seen)).encode()))
+            return
+        self.seen.abuse += b"abuse" in body
         if not STREAM.search(body):
             self.transport.write(ANSWER)
             return
@@ -86,6 +111,7 @@ class Blank(asyncio.Protocol):
         self.pause = number("seed", body, 0) / 1000
         self.due = asyncio.get_running_loop().time()
         self.transport.write(HEAD)
+        self.seen.open += 1
         self.step()
 
     def step(self) -> None:
@@ -97,11 +123,14 @@ class Blank(asyncio.Protocol):
                 self.due += self.pause
                 self.timer = asyncio.get_running_loop().call_at(self.due, self.step)
                 return
+        self.timer = None
+        self.seen.open -= 1
         self.transport.write(ending(self.frames))
 
 
 async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Blank, "127.0.0.1", port, backlog=4096)
+    seen = Seen()
+    server = await asyncio.get_running_loop().create_server(lambda: Blank(seen), "127.0.0.1", port, backlog=4096)
     async with server:
         await server.serve_forever()
 

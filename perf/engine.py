@@ -75,12 +75,13 @@ def recipe(what: str, cores: Sequence[int], port: int) -> Iterator[Recipe]:
     Raises:
         Refused: it is none of these, or what it needs is missing.
     """
-    own = {"SLUICE_ENGINE_PORT": str(port)}
+    # under one name, whatever their pins say
+    own = {"SLUICE_ENGINE_PORT": str(port), "SLUICE_MODEL_NAME": named_model(ROOT)[0]}
     if what == FAKE:
         yield Recipe(what, (sys.executable, "-m", "lab.engine"), ROOT, own)
     elif IMAGE.fullmatch(what):
         name = f"sluice-perf-{port}"
-        yield Recipe(what, tuple(container(what, name, cores, port)), ROOT, {}, name)
+        yield Recipe(what, tuple(container(what, name, cores, own)), ROOT, {}, name)
     elif (Path(what) / "model" / "serve.py").exists():
         yield served(what, Path(what).resolve(), cores, own)
     else:
@@ -93,13 +94,13 @@ def served(name: str, folder: Path, cores: Sequence[int], env: dict[str, str]) -
     return Recipe(name, command, folder, hardware.settings(len(cores)) | env)
 
 
-def container(image: str, name: str, cores: Sequence[int], port: int) -> list[str]:
+def container(image: str, name: str, cores: Sequence[int], own: dict[str, str]) -> list[str]:
     if shutil.which("docker") is None:
         raise Refused(f"{image}: docker is missing, and an image needs it: install docker.io, or name a git revision")
     line = ["docker", "run", "--rm", "--init", f"--name={name}", "--network=host", "--shm-size=1g"]
     line += [] if hardware.hardware() == hardware.CPU else ["--gpus=all"]
-    line += [f"--cpuset-cpus={','.join(map(str, cores))}", f"--env=SLUICE_ENGINE_PORT={port}"]
-    line += [f"--env={name}={value}" for name, value in hardware.settings(len(cores)).items()]
+    line += [f"--cpuset-cpus={','.join(map(str, cores))}"]
+    line += [f"--env={name}={value}" for name, value in {**hardware.settings(len(cores)), **own}.items()]
     return [*line, image, *hardware.arguments()]
 
 

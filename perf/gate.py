@@ -19,11 +19,13 @@ from perf.errors import Failed, Invalid, PerfError, Refused, Unsure
 from perf.hardware import hardware
 from perf.session import BASELINE, CANDIDATE, FLOOD, SHARES, STEADY, Session, ceiling
 from perf.stats import FAIL, PASS, Bounds, Slo
+from release import checkout
 from rollouts import gates
 
 OUT = Path("build/perf")
 QUOTA = 0.70
 PROOF_WINDOWS = 20
+LEAST_PAIRS = 6  # of a window that is judged alone
 
 
 def options(given: Sequence[str] | None) -> argparse.Namespace:
@@ -31,8 +33,8 @@ def options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--candidate", default=str(engine.ROOT), help="the engine to judge; this tree unless given")
     parser.add_argument("--baseline", default="", help="an engine to compare with, in place of the live release's")
     parser.add_argument("--environments", type=Path, default=live.FOLDER, help="where the live release is looked up")
-    parser.add_argument("--windows", type=int, default=6)
-    parser.add_argument("--pairs", type=int, default=4, help="of each kind of load in a window")
+    parser.add_argument("--windows", type=int, default=4)
+    parser.add_argument("--pairs", type=int, default=12, help="of each kind of load in a window")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--proof", action="store_true", help="the candidate against itself, then held to 70 %% CPU")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -60,6 +62,7 @@ class Gate:
 
     def __init__(self, asked: argparse.Namespace) -> None:
         known = gates.load().throughput
+        self.began = checkout.origin()
         self.asked, self.floors = asked, dict(known.floors)
         self.bounds = Bounds(known.tolerated, known.unacceptable, known.confidence)
         self.slo = Slo(known.slo.ttft, known.slo.tpot)
@@ -125,7 +128,15 @@ class Gate:
 
     def written(self, found: dict[str, Any]) -> dict[str, Any]:
         names = {"candidate": self.what[CANDIDATE], "baseline": self.what.get(BASELINE), "seed": self.asked.seed}
-        found |= {**names, "hardware": hardware(), "knee": vars(self.knee), "slo": vars(self.slo), "rates": self.rates}
+        found = {
+            **self.began,
+            **found,
+            **names,
+            "hardware": hardware(),
+            "knee": vars(self.knee),
+            "slo": vars(self.slo),
+            "rates": self.rates,
+        }
         found |= {"steps": report.rows(self.session.steps), "phases": report.rows(self.session.measured)}
         report.save(found, self.asked.out / "report.json")
         picture.draw(self.session.steps, self.knee, self.slo, found, self.asked.out / "latency.png")
@@ -157,8 +168,8 @@ def main(given: Sequence[str] | None = None) -> int:
     asked = options(given)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception: engines end with whoever started them
     try:
-        if asked.windows < 1 or asked.pairs < 2:
-            raise Refused("--windows must be at least 1 and --pairs at least 2")
+        if asked.windows < 1 or asked.pairs < LEAST_PAIRS:
+            raise Refused(f"--windows must be at least 1 and --pairs at least {LEAST_PAIRS}: fewer decide nothing")
         found = Gate(asked).run()
         verdict(found)
     except gates.GatesError as error:

@@ -6,6 +6,7 @@ are 20 requests/s. PERF_MODEL, PERF_CONTEXT and PERF_SEED say what is asked.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # locust runs a file, not a module
 
@@ -25,13 +26,24 @@ INVALID = 7
 @events.init.add_listener
 def keep_the_delays(environment: Environment, **_: object) -> None:
     gevent.sleep(0)  # gevent's clock stood still while all was imported: --run-time would be over at once
-    environment.delays = []
+    environment.delays, unsent = [], []
 
     def heard(sample: Sample) -> None:
-        environment.delays.append(sample.sent)
+        keep([sample.sent])
+        unsent.append(sample.sent)
+        del unsent[:-KEPT]
+
+    def keep(delays: list[float]) -> None:
+        environment.delays += delays
         del environment.delays[:-KEPT]
 
+    def tell(client_id: str, data: dict[str, Any]) -> None:
+        data["delays"] = unsent.copy()
+        unsent.clear()
+
     environment.samples = [heard]
+    environment.events.report_to_master.add_listener(tell)
+    environment.events.worker_report.add_listener(lambda client_id, data: keep(data["delays"]))
 
 
 @events.quitting.add_listener

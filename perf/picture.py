@@ -99,7 +99,7 @@ def mark(axes: Axes, knee: Knee) -> None:
         side = "right" if knee.rate**2 > axes.get_xlim()[0] * axes.get_xlim()[1] else "left"  # where there is room
         axes.annotate(
             f" knee: {knee.rate:.0f}/s, \n beyond it a queue grows ",
-            (knee.rate, 0.02),
+            (knee.rate, 0.5),
             xycoords=("data", "axes fraction"),
             ha=side,
             va="bottom",

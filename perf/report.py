@@ -2,14 +2,12 @@
 
 import json
 import math
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from perf import stats
-from perf.engine import ROOT
 from perf.session import BASELINE, CANDIDATE, FLOOD, KNEE_GOODPUT, STEADY, Measured
 from perf.stats import Bounds, Figures, Ratio, Tool
 
@@ -75,18 +73,12 @@ def floor(name: str, reached: float, needed: float) -> dict[str, Any]:
     return {"name": name, "reached": reached, "needed": needed, "verdict": verdict}
 
 
-def commit() -> str:
-    git = ["git", "-C", str(ROOT), "rev-parse", "HEAD"]
-    return subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()  # noqa: S603
-
-
 def document(found: Judged, bounds: Bounds, tool: Tool, ceiling: float) -> dict[str, Any]:
     """The keys that every run has; `ratio` and `ci` are those of the metric that decided."""
     doubts = tool.doubts(ceiling)
     metrics = {name: one.document(bounds) for name, one in found.metrics.items()}
     decided = min(metrics, key=lambda name: found.metrics[name].low) if metrics else None  # says most against it
     return {
-        "commit": commit(),
         "valid": not doubts,
         "doubts": doubts,
         "verdict": found.verdict,

@@ -17,7 +17,8 @@ CEILING_BETWEEN = 4  # finer steps between the last of these that the tool kept 
 KNEE_GOODPUT = 0.95
 WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
 SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
-SECONDS = {STEADY: 1.2, FLOOD: 0.4}
+SECONDS = {STEADY: 0.5, FLOOD: 0.2}  # short: what disturbs the machine shall hit both of a pair
+MOST_REQUESTS = 60  # of a phase: a flood's queue is waited for, however fast the engine is
 TOGETHER = 5  # windows that one process drives
 
 
@@ -131,7 +132,8 @@ class Session:
         for pair in range(window * pairs, (window + 1) * pairs):
             labels = list(self.urls) if pair % 2 == 0 else list(self.urls)[::-1]
             for kind, rate in rates.items():
-                planned += [(window, kind, self.phase(label, rate, SECONDS[kind], 1000 + pair)) for label in labels]
+                seconds = min(SECONDS[kind], MOST_REQUESTS / rate)
+                planned += [(window, kind, self.phase(label, rate, seconds, 1000 + pair)) for label in labels]
         return planned
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.stats import binom
 
 from perf.sample import OK, Sample
 
@@ -107,16 +107,23 @@ class Ratio:
 
 
 def ratio(baseline: Sequence[float], candidate: Sequence[float], confidence: float) -> Ratio:
-    """Geometric mean of the pairs' ratios, with Student's interval over the logarithms.
+    """The median of the pairs' ratios, with an interval of their order statistics that holds for any distribution.
 
-    Each pair was measured side by side, so what slowed the machine for a while slowed both.
+    Each pair was measured side by side, so what slowed the machine for a while slowed both; a burst that hit only one
+    of them is an outlier, which moves a mean and its interval, and a median hardly.
     """
-    logs = [math.log(new / old) for old, new in zip(baseline, candidate, strict=True) if old > 0 and new > 0]
-    if len(logs) < 2:
-        return Ratio(math.nan, 0.0, math.inf, len(logs))
-    mean, error = float(np.mean(logs)), float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
-    margin = float(student.ppf((1 + confidence) / 2, len(logs) - 1)) * error
-    return Ratio(math.exp(mean), math.exp(mean - margin), math.exp(mean + margin), len(logs))
+    ratios = sorted(new / old for old, new in zip(baseline, candidate, strict=True) if old > 0 and new > 0)
+    cut = outside(len(ratios), (1 - confidence) / 2)
+    middle = float(np.median(ratios)) if ratios else math.nan
+    return Ratio(middle, *((ratios[cut - 1], ratios[-cut]) if cut else (0.0, math.inf)), len(ratios))
+
+
+def outside(pairs: int, tail: float) -> int:
+    """How many of the sorted ratios at each end lie outside the interval, or on its end; 0 when so few decide nothing.
+
+    A ratio lies below the true median as often as a coin shows heads.
+    """
+    return sum(float(binom.cdf(below, pairs, 0.5)) <= tail for below in range(pairs // 2))
 
 
 def together(verdicts: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ class Answer:
     code: str = ""  # of the error, if the answer is one
     headers: Mapping[str, str] = field(default_factory=dict)
     first: float | None = None  # unix seconds of the first content
+    waited: float | None = None  # seconds until the headers came
     finish: str = ""  # why the engine stopped: stop, length, …
     done: bool = False  # the stream's [DONE] came, or the answer was whole
 
@@ -32,10 +33,10 @@ class Answer:
 
 async def asked(session: aiohttp.ClientSession, url: str, body: dict[str, Any], headers: dict[str, str]) -> Answer:
     """Never raises for what the other side does: it is the outcome."""
-    answer = Answer()
+    answer, began = Answer(), time.perf_counter()
     try:
         async with session.post(url, json=body, headers=headers) as reply:
-            answer.status, answer.headers = reply.status, reply.headers
+            answer.status, answer.headers, answer.waited = reply.status, reply.headers, time.perf_counter() - began
             await taken(reply, answer, stream=bool(body.get("stream")))
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         answer.outcome = "connect_error"

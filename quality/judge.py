@@ -113,12 +113,8 @@ def parts(cases: list[Case]) -> list[tuple[str, list[int], bool]]:
 
 
 def figured(name: str, at: list[int], new: Scores, old: Scores, quality: Quality, judged: bool) -> Group:
-    count = next(iter(new.rows.values())).shape[0]
-    whole = np.zeros((1, count))
-    whole[0, at] = 1
-    weights = np.zeros((quality.resamples, count))
-    draws = np.random.Generator(np.random.PCG64(SEED))
-    weights[:, at] = draws.multinomial(len(at), [1 / len(at)] * len(at), size=quality.resamples)
+    new, old = new.taken(at), old.taken(at)
+    whole, weights = np.ones((1, len(at))), resamples(len(at), quality.resamples)
     now, before = new.at(whole), old.at(whole)
     again, earlier = new.at(weights), old.at(weights)
     margins = {str(one): margin for one, margin in quality.margins.items()} if judged else {}
@@ -133,6 +129,13 @@ def figured(name: str, at: list[int], new: Scores, old: Scores, quality: Quality
         for one in NAMES
     }
     return Group(name, len(at), figures)
+
+
+def resamples(cases: int, times: int) -> Array:
+    """How often each case is drawn, for as many draws with replacement; a row a resample."""
+    drawn = np.random.Generator(np.random.PCG64(SEED)).integers(0, cases, (times, cases))
+    places = (drawn + cases * np.arange(times)[:, None]).ravel()
+    return np.bincount(places, minlength=times * cases).reshape(times, cases).astype(float)
 
 
 def interval(differences: Array, tail: float) -> tuple[float, float]:

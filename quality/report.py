@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from quality import text
 from quality.cases import Case
 from quality.judge import Group, Judgement, Verdict
 from quality.record import Record
+from release.page import rendered
 
 WORST = 8  # cases that are shown side by side
 SHOWN = ("bleu", "rouge1", "rouge2", "rougeL", "chrf", "exact_match", "accuracy")
@@ -60,14 +60,8 @@ def write(
     whole = {**origin, "cases": [row(trial) for trial in trials], **(extra or {})}
     whole["answers"] = {"baseline": said(baseline)} | {trial.name: said(trial.record) for trial in trials}
     (folder / "report.json").write_text(json.dumps(whole, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made = pages.get_template("report.html.j2").render(
+    made = rendered(
+        Path(__file__).parent / "report.html.j2",
         commit=whole["commit"],
         trials=[(trial, worst(trial, cases, baseline)) for trial in trials],
         shown=SHOWN,

@@ -24,8 +24,9 @@ class Scores:
 
     def at(self, weights: Array) -> dict[str, Array]:
         """Each metric, 0 to 100, for each row of `weights`: how often each case counts."""
-        sums = {name: weights @ rows for name, rows in self.rows.items()}
-        return {name: FROM_SUMS.get(name, mean)(given) for name, given in sums.items()}
+        ends = np.cumsum([rows.shape[1] for rows in self.rows.values()])
+        sums = np.split(weights @ np.hstack(list(self.rows.values())), ends[:-1], axis=1)  # one product, not seven
+        return {name: FROM_SUMS.get(name, mean)(given) for name, given in zip(self.rows, sums, strict=True)}
 
     def taken(self, places: Sequence[int]) -> "Scores":
         """Those of the cases at these places, as often as each is named."""

@@ -66,6 +66,13 @@ def read(history: History, environment: str = "", version: str = "") -> list[Ent
     return sorted((one for one in found if version in ("", one.version)), key=lambda one: one.when)
 
 
+def chosen(entries: list[Entry], what: str, who: str, since: str) -> list[Entry]:
+    """Those that answer a question; an empty part asks nothing. Times are ISO 8601 in UTC: they sort as text."""
+    return [
+        one for one in entries if what in ("", one.what, one.verdict) and who in ("", one.who) and one.when >= since
+    ]
+
+
 def promoted(history: History, environment: str) -> dict[str, Entry]:
     """The last good verdict of each release.yaml (by its sha256) that was promoted there and not stopped since."""
     good: dict[str, Entry] = {}

@@ -39,6 +39,8 @@ Name = Annotated[str, typer.Option(help="Helm's name of the release")]
 Url = Annotated[str, typer.Option(envvar="SLUICE_PROMETHEUS", help="default: rollouts.prometheus of values.yaml")]
 Json = Annotated[bool, typer.Option("--json", help="one line of JSON per event")]
 Gates = Annotated[Path, typer.Option(help="the thresholds that releases are judged by")]
+Chart = Annotated[Path, typer.Option(help="the workload's chart")]
+IfNamed = Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")]
 Timeout = Annotated[float | None, typer.Option(help="seconds until giving up watching; the release goes on")]
 
 
@@ -56,6 +58,14 @@ def target(env: str, namespace: str, name: str, prometheus: str) -> Target:
     url = prometheus or (environment.prometheus_of(environment.mapping(values)) if values.is_file() else "")
     cluster = connect(namespace or environment.namespace_of(folder), name)
     return Target(cluster, Prometheus(url, httpx2.Client(timeout=5)) if url else None)
+
+
+def passed_over(folder: Path, purpose: str) -> bool:
+    """Say so, and return True, where an environment names no cluster: a fresh fork's workflows are green there."""
+    if environment.named(folder):
+        return False
+    typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to {purpose}")
+    return True
 
 
 @contextmanager
@@ -96,12 +106,12 @@ def deploy(
     timeout: Timeout = None,
     no_watch: Annotated[bool, typer.Option("--no-watch", help="hand over and leave; the cluster decides")] = False,
     locked: Annotated[bool, typer.Option("--locked", help="one at a time, by a lock in the git remote")] = False,
-    if_named: Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")] = False,
+    if_named: IfNamed = False,
     as_json: Json = False,
     namespace: Namespace = "",
     name: Name = "llm",
     prometheus: Url = "",
-    chart: Annotated[Path, typer.Option(help="the workload's chart")] = environment.ROOT / "charts" / "llm",
+    chart: Chart = environment.ROOT / "charts" / "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
 ) -> None:
     """Check a release, show what it changes, hand it to the cluster and watch it to its verdict."""
@@ -111,18 +121,18 @@ def deploy(
 
     with told(as_json):
         folder = environment.folder_of(env)
-        if if_named and not environment.named(folder):
-            typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to deploy")
+        if locked:
+            latest(folder)  # first: another job may just have written the first release.yaml
+        if if_named and passed_over(folder, "deploy"):
             return
         if locked:
-            latest(folder)
             open_way(folder)
         wanted = environment.load(folder)
         at = target(env, namespace, name, prometheus)
         say = (lambda line: typer.echo(line, err=True)) if as_json else typer.echo
         helm = Helm(chart, name, at.cluster.namespace)
         with held(locked, at.cluster.namespace, wanted.release.version):
-            begun = Deploy(wanted, at.cluster, helm, gates, say).hand_over(supersede)
+            begun = Deploy(wanted, at.cluster, helm, gates, say, alone=locked).hand_over(supersede)
         if not begun:
             text = f"{wanted.release.version} already runs in {at.cluster.namespace}; nothing to do"
             tell(Event("verdict", text, {"verdict": "promoted", "unchanged": True}), as_json)
@@ -226,7 +236,7 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
-    for module in ("release.flow", "release.approval"):
+    for module in ("release.flow", "release.approval", "release.summary"):
         app.add_typer(importlib.import_module(module).app)
     if importlib.util.find_spec("sqlalchemy") is not None:
         surveys = importlib.import_module("release.surveys")

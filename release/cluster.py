@@ -68,6 +68,7 @@ class State:
     steps: int
     updated: int  # pods of the current template
     reason: str
+    replicas: int = 1  # asked for
     waits: bool = False  # for a person: a gate without a verdict waits otherwise
 
     @classmethod
@@ -92,6 +93,7 @@ class State:
             steps=len(steps),
             updated=int(status.get("updatedReplicas") or 0),
             reason=notes.get(REASON, "") if notes.get(ABORTED) == label(notes) else "",
+            replicas=int(spec.get("replicas", 1)),
             waits=waits_for_a_person(steps, status),
         )
 
@@ -143,8 +145,13 @@ def weight_of(status: dict[str, Any]) -> int:
 class Cluster:
     """One release's objects in one namespace."""
 
-    def __init__(self, client: Client, namespace: str, name: str) -> None:
-        self.client, self.namespace, self.instance, self.name = client, namespace, name, f"{name}-engine"
+    def __init__(self, client: Client, namespace: str, name: str, part: str = "engine") -> None:
+        self.client, self.namespace, self.instance, self.name = client, namespace, name, f"{name}-{part}"
+
+    @property
+    def gateway(self) -> "Cluster":
+        """The same release's gateway, which has a Rollout of its own."""
+        return Cluster(self.client, self.namespace, self.instance, "gateway")
 
     def state(self) -> State:
         """The Rollout now; raises NotInstalled or Unreachable."""
@@ -164,7 +171,10 @@ class Cluster:
             return None
 
     def unready(self) -> str:
-        """The first Deployment beside the engine whose new pods are not all available; empty when all are."""
+        """What beside the engine is not all there: its gateway, else a Deployment; empty when everything is."""
+        gateway = self.gateway.find()
+        if gateway and gateway.verdict() != "promoted":
+            return f"{self.gateway.name} has {gateway.updated} of {gateway.replicas} new pods"
         with answers():
             found = list(self.client.list(Deployment, namespace=self.namespace, labels={INSTANCE: self.instance}))
         return next((text for text in map(lacking, found) if text), "")

@@ -2,19 +2,20 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
-from release import record, registry, signature
+from release import record, registry, remnant, signature
 from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
 from release.environment import ROOT, Environment
 from release.errors import InProgress, Refused
-from release.helm import Helm, Manifest, run
+from release.helm import Helm, Manifest, Pending, run
 from release.history import History
 from rollouts.gates import Gates, GatesError, load
 
@@ -28,6 +29,8 @@ class Deploy:
     say: Callable[[str], None]
     fast: bool = False  # without steps, for what was promoted here before
     checked: list[Manifest] | None = None
+    alone: bool = False  # the deploy lock is held: whatever Helm has begun here is no longer at work
+    interrupted: bool = field(default=False, init=False)
 
     @property
     def values(self) -> list[dict[str, Any]]:
@@ -51,27 +54,43 @@ class Deploy:
 
     def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
         """The new manifests, checked, and the deployed ones."""
-        return self.manifests(), run(self.helm.deployed())
+        return self.manifests(), self.deployed()
+
+    def deployed(self) -> list[Manifest] | None:
+        """What Helm last applied; nothing is known of it when Helm was killed meanwhile."""
+        try:
+            return run(self.helm.deployed())
+        except Pending as left:
+            if not self.alone:
+                raise
+            self.say(f"Helm was killed at revision {left.revision}; going on from there")
+            remnant.settle(self.cluster, left.revision)
+            self.interrupted = True
+            return []
 
     def signatures(self) -> str:
         """Check that whom `delivery.signedBy` names has signed both images; say so when it names nobody."""
         trust = signature.Trust.of(self.environment.values.get("delivery") or {})
         if trust is None:
             return "not signatures (delivery.signedBy names nobody)"
-        for image in (self.environment.release.images.gateway, self.environment.release.images.engine):
-            signature.require(image, trust)
+        images = self.environment.release.images
+        with ThreadPoolExecutor() as pool:  # each asks the registry several times, and a rollback is in a hurry
+            list(pool.map(lambda image: signature.require(image, trust), (images.gateway, images.engine)))
         return "signatures"
 
     def hand_over(self, replace: bool) -> bool:
         """Upgrade and return True, or False when this very release already runs; raises Refused before any change."""
         new, deployed = self.prepared()
-        state, lines = self.cluster.find(), difference(deployed or [], new)
+        state, gateway, lines = self.cluster.find(), self.cluster.gateway.find(), difference(deployed or [], new)
+        parts = {part: at for part, at in (("engine", state), ("gateway", gateway)) if at is not None}
         if deployed is not None and state is not None:
-            self.refuse_again(state, template(deployed) == template(new))
-            if not lines and state.verdict(self.environment.release.images.engine) == "promoted":
+            for part, at in parts.items():
+                self.refuse_again(at, self.interrupted or template(deployed, part) == template(new, part))
+            image = self.environment.release.images.engine
+            if not lines and state.verdict(image) == "promoted" and (not gateway or gateway.verdict() == "promoted"):
                 return False
-        if state is not None and state.in_progress:
-            self.make_way(state, replace)
+        if judged := [at for at in parts.values() if at.in_progress and not self.continues(at)]:
+            self.make_way(judged[0], replace)
         for line in short(lines):
             self.say(line)
         run(self.helm.upgrade(*self.values))
@@ -83,6 +102,12 @@ class Deploy:
             why = state.reason or state.message
             raise Refused(f"{state.version} was stopped here ({why}); deploy another version, or correct and rename it")
 
+    def continues(self, state: State) -> bool:
+        """Whether what is being judged is this very release, whose Helm was killed after Argo had got it."""
+        wanted = self.environment.release
+        ours = {wanted.images.engine, wanted.images.gateway}
+        return self.interrupted and state.version == wanted.version and not ours.isdisjoint(state.images)
+
     def make_way(self, state: State, replace: bool) -> None:
         if not replace:
             raise InProgress(
@@ -93,9 +118,10 @@ class Deploy:
         supersede(self.cluster, self.environment.release.version)
 
 
-def template(manifests: list[Manifest]) -> Any:
-    """The engine's pod template, which is what a canary is made of."""
-    return next((one["spec"].get("template") for one in manifests if one["kind"] == "Rollout"), None)
+def template(manifests: list[Manifest], part: str = "engine") -> Any:
+    """The pod template of a Rollout, which is what a canary is made of."""
+    found = (one for one in manifests if one["kind"] == "Rollout" and one["metadata"]["name"].endswith(f"-{part}"))
+    return next((one["spec"].get("template") for one in found), None)
 
 
 def gates_at(path: Path) -> Gates:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lightkube import ApiError, Client
+from lightkube.core.resource_registry import resource_registry
 from lightkube.generic_resource import create_namespaced_resource
 
 from release.cluster import answers, plain
@@ -85,7 +86,8 @@ def live(client: Client, wanted: list[Manifest], namespace: str) -> dict[str, Ma
 def fetched(client: Client, manifest: Manifest, namespace: str) -> Manifest | None:
     group, _, version = manifest["apiVersion"].rpartition("/")
     kind = manifest["kind"]
-    resource = create_namespaced_resource(group, version, kind, plural(kind))
+    known = resource_registry.get(manifest["apiVersion"], kind)  # a second class of one kind is refused
+    resource: Any = known or create_namespaced_resource(group, version, kind, plural(kind))
     with answers():
         try:
             return plain(client.get(resource, manifest["metadata"]["name"], namespace=namespace))

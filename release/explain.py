@@ -1,12 +1,12 @@
 """Why a release was promoted or stopped, in sentences: e-values are right, but unreadable at three in the morning."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from release import answers
 from release.answers import Answers
 from release.cluster import Cluster, Run, State
 from release.prometheus import FAIL, PASS, UNDECIDED, Evidence, Prometheus, order
-from release.watch import figures, progress
+from release.watch import figures, progress, spoilt
 from rollouts.gates import Gates
 
 PAST = "6h"  # the gates' series end a minute after the release; Prometheus still knows them
@@ -22,10 +22,16 @@ class Case:
     silent: str
     gates: Gates
     answers: Answers | None = None
+    gateway: "Case | None" = None  # its own release
 
 
 def gathered(cluster: Cluster, prometheus: Prometheus | None, gates: Gates) -> Case:
-    state = cluster.state()
+    gateway = cluster.gateway.find()
+    beside = made(cluster.gateway, gateway, prometheus, gates) if gateway else None
+    return replace(made(cluster, cluster.state(), prometheus, gates), gateway=beside)
+
+
+def made(cluster: Cluster, state: State, prometheus: Prometheus | None, gates: Gates) -> Case:
     evidence, silent = figures(prometheus, state, PAST)
     found = answers.gathered(prometheus, state.rollout, state.release, PAST)
     return Case(state, tuple(cluster.runs(state.current)), evidence, silent, gates, found)
@@ -33,14 +39,31 @@ def gathered(cluster: Cluster, prometheus: Prometheus | None, gates: Gates) -> C
 
 def explain(case: Case) -> list[str]:
     """Sentences, the most important one first."""
-    verdict = case.state.verdict()
-    if verdict == "promoted":
+    verdict, gateway = case.state.verdict(), case.gateway
+    if gateway is not None and spoilt(case.state, gateway.state):
+        told = spoilt_by(gateway)
+    elif gateway is not None and gateway.state.in_progress:
+        told = first(gateway)
+    elif verdict == "promoted":
         told = promoted(case)
     elif verdict == "aborted":
         told = stopped(case)
     else:
         told = waiting(case)
     return told + ([f"There are no figures: {case.silent}."] if case.silent else [])
+
+
+def spoilt_by(gateway: Case) -> list[str]:
+    """The release's own verdict, and then the gateway's evidence."""
+    version = gateway.state.version
+    return [f"{version} was stopped with its gateway, and the engine's release did not begin.", *stopped(gateway)]
+
+
+def first(gateway: Case) -> list[str]:
+    """How far the gateway's part is, for which the engine's waits."""
+    at = gateway.state
+    told = [f"{at.version} has no verdict yet: its gateway goes first, {at.updated} of {at.replicas} pods are new."]
+    return told + [undecided(one, gateway.gates) for one in gateway.evidence if one.verdict != PASS]
 
 
 def promoted(case: Case) -> list[str]:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,11 +14,10 @@ from release import audit, environment, forge, outputs, registry, signature, ver
 from release import promote as promotion
 from release import record as records
 from release import rollback as rollbacks
-from release import summary as summaries
 from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
-from release.cli import Gates, Json, Name, Namespace, target, told
+from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_over, target, told
 from release.errors import Drifted, Refused, ReleaseError
 from release.history import History
 from release.lock import held, latest
@@ -86,18 +86,6 @@ def record(
 
 
 @app.command()
-def summary(
-    runner: Annotated[str, typer.Option(envvar="GPU_RUNNER", help="the runner's name; empty: a hosted one")] = "",
-    root: Root = Path(),
-) -> None:
-    """Print the quality and throughput gates' tables, and put them on the workflow's page."""
-    with told():
-        text = summaries.summary(root, runner)
-        summaries.publish(text)
-        typer.echo(text)
-
-
-@app.command()
 def sign(
     name: Annotated[str, typer.Option("--version", help="the tag that each image gets once it is signed")],
     images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="repository@sha256:…")],
@@ -139,9 +127,8 @@ def verdict(
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
-        found = evidence(root / "environments" / env)
-        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, evidence=found, link=link)
-        written = verdicts.settle(History(root), forge.connect(), entry)
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
+        written = verdicts.settle(History(root), forge.connect(), entry, partial(evidence, root / "environments" / env))
         if written is not None:
             told_where(written, "git was right already")
 
@@ -198,9 +185,9 @@ def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates:
     latest(folder)
     open_way(folder)
     cluster = target(str(folder), namespace, name, "").cluster
-    chart = environment.ROOT / "charts" / "llm"
     wanted = environment.of(folder, found.text)
-    deploy = Deploy(wanted, cluster, Helm(chart, name, cluster.namespace), gates, typer.echo, fast=found.before)
+    helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace)
+    deploy = Deploy(wanted, cluster, helm, gates, typer.echo, fast=found.before, alone=True)
     deploy.manifests()
     return deploy
 
@@ -209,12 +196,15 @@ def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates:
 def audit_(
     env: Annotated[str, typer.Argument(metavar="[ENV]")] = "",
     release: Annotated[str, typer.Option("--version", help="only this one")] = "",
+    what: Annotated[str, typer.Option(help="only this: verdict, rollback, approval, …, or promoted, aborted")] = "",
+    who: Annotated[str, typer.Option(help="only what this person did")] = "",
+    since: Annotated[str, typer.Option(help="only from this day on, like 2026-01-31")] = "",
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
     """Print who released what, when, on which evidence, with which verdict."""
     with told(as_json):
-        for entry in audit.read(History(root), env, release):
+        for entry in audit.chosen(audit.read(History(root), env, release), what, who, since):
             typer.echo(json.dumps(asdict(entry), ensure_ascii=False) if as_json else audit.shown(entry))
 
 
@@ -223,8 +213,8 @@ def drift(
     env: Where,
     namespace: Namespace = "",
     name: Name = "llm",
-    chart: Annotated[Path, typer.Option(help="the workload's chart")] = environment.ROOT / "charts" / "llm",
-    if_named: Annotated[bool, typer.Option("--if-named", help="do nothing where delivery.cluster is empty")] = False,
+    chart: Chart = environment.ROOT / "charts" / "llm",
+    if_named: IfNamed = False,
 ) -> None:
     """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
     from release import drift as drifts
@@ -232,10 +222,9 @@ def drift(
 
     with told():
         folder = environment.folder_of(env)
-        if if_named and not environment.named(folder):
-            typer.echo(f"{folder.name}: names no cluster or no release yet; nothing to compare")
-            return
         if if_named:
+            if passed_over(folder, "compare"):
+                return
             open_way(folder)
         wanted = environment.load(folder)
         at = target(env, namespace, name, "")

@@ -12,10 +12,27 @@ from typing import Any, TypeVar
 import pyhelm3  # type: ignore[import-untyped]  # ships no annotations
 from semver import Version
 
-from release.errors import Refused, Unreachable, UpgradeFailed
+from release.errors import InProgress, Refused, Unreachable, UpgradeFailed
 
 Manifest = dict[str, Any]
 T = TypeVar("T")
+
+PENDING = {
+    pyhelm3.ReleaseRevisionStatus.PENDING_INSTALL,
+    pyhelm3.ReleaseRevisionStatus.PENDING_UPGRADE,
+    pyhelm3.ReleaseRevisionStatus.PENDING_ROLLBACK,
+}
+
+
+class Pending(InProgress):
+    """A revision that Helm works on, or was killed at: from its records alone nobody can tell."""
+
+    def __init__(self, name: str, revision: int) -> None:
+        super().__init__(
+            f"{name}: Helm is at work on revision {revision}, or was killed there; once nobody deploys, "
+            "`sluice deploy --locked` takes it up"
+        )
+        self.revision = revision
 
 
 def executable() -> str:
@@ -57,9 +74,11 @@ class Helm:
         return [manifest for manifest in found if manifest]
 
     async def deployed(self) -> list[Manifest] | None:
-        """The manifests that Helm last applied, or None before the first install."""
+        """The manifests that Helm last applied, or None before the first install; raises Pending."""
         try:
             revision = await self.client.get_current_revision(self.name, namespace=self.namespace)
+            if revision.status in PENDING:
+                raise Pending(self.name, int(revision.revision))
             if revision.status == pyhelm3.ReleaseRevisionStatus.FAILED:
                 return []  # what is in the cluster is neither the old nor the new: apply everything again
             return [manifest for manifest in await revision.resources() if manifest]

@@ -18,7 +18,10 @@ def content(root: Path, env: str, version: str, images: dict[str, str], gates: P
     Raises:
         Refused: one of the files is not what it should be; the line names it.
     """
-    model, folder = pin.load(root / "model/model.yaml"), root / "environments" / env
+    try:
+        model, folder = pin.load(root / "model/model.yaml"), root / "environments" / env
+    except pin.PinError as error:
+        raise Refused(str(error)) from error
     found: dict[str, Any] = {
         "version": version,
         "images": images,

@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from release.errors import Refused
+from release.page import rendered
 
 Seconds = Annotated[float, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
@@ -143,15 +143,9 @@ def page(report: Report) -> str:
     """The whole page."""
     from release.picture import evidence, timeline
 
-    pages = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    pages.filters.update(seconds=spoken, share=share, mrkdwn=mrkdwn, count="{:,}".format)
-    return pages.get_template("report.html.j2").render(
+    return rendered(
+        Path(__file__).parent / "report.html.j2",
+        {"seconds": spoken, "share": share, "mrkdwn": mrkdwn, "count": "{:,}".format},
         report=report,
         headline=headline(report),
         timeline=timeline(report.timeline, report.took_seconds) if report.timeline else None,

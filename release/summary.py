@@ -4,14 +4,30 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 QUALITY, PERF = Path("build/quality/report.json"), Path("build/perf/report.json")
 HOSTED = "the hosted CPU, with the CPU engine"
 SCORES = ("bleu", "rougeL", "chrf", "exact_match", "accuracy")
 
 
-def summary(root: Path, runner: str) -> str:
+app = typer.Typer()
+
+
+@app.command()
+def summary(
+    runner: Annotated[str, typer.Option(envvar="GPU_RUNNER", help="the runner's name; empty: a hosted one")] = "",
+    root: Annotated[Path, typer.Option(help="where build/ is")] = Path(),
+) -> None:
+    """Print the quality and throughput gates' tables, and put them on the workflow's page."""
+    text = tables(root, runner)
+    publish(text)
+    typer.echo(text)
+
+
+def tables(root: Path, runner: str) -> str:
     """Markdown; the gates that wrote no report are named, so that silence is never taken for a pass."""
     where = f"the runner `{runner}`" if runner else HOSTED
     parts = [f"Ran on {where}."]

@@ -1,56 +1,66 @@
 """What follows a verdict: the audit log, the commit's status, and for an abort a release.yaml that says what runs."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from release import audit
 from release.audit import Entry
 from release.forge import Forge
-from release.history import History
+from release.history import Commit, History
 from release.write import Written, digest, path_of, release_at, way_of, write
 
 MARKS = {"promoted": "success", "aborted": "failure"}
+Evidence = Callable[[], list[str]]
 
 
-def settle(history: History, forge: Forge | None, entry: Entry) -> Written | None:
-    """Write a verdict down and, when it is an abort that git does not know of, take the release back.
+def settle(history: History, forge: Forge | None, entry: Entry, evidence: Evidence = list) -> Written | None:
+    """After an abort that git does not know of take the release back, then write the verdict down.
 
-    Can be run any number of times: the audit log keeps one line, and a release that git no longer names stays alone.
+    Git comes first, for whoever deploys meanwhile reads it; `evidence` may take its time. It can be run any number of
+    times: the audit log keeps one line, and a release that git no longer names stays alone.
     """
     history.fetch()
-    found = release_at(history, history.main, entry.environment)
-    if found is None or found[1].version != entry.version:
-        audit.write(history, entry)  # somebody has gone on meanwhile: the verdict is kept, git is right already
-        return None
-    text = found[0]
-    audit.write(history, Entry(**(vars(entry) | {"release": digest(text)})))
-    if forge is not None:
-        mark(history, forge, entry)
-    return revert(history, forge, entry, text) if entry.verdict == "aborted" else None
+    commits = history.commits(history.main, path_of(entry.environment))
+    text = written(history, entry, commits)
+    current = bool(text) and text == history.text(history.main, path_of(entry.environment))
+    back = revert(history, forge, entry, text) if current and entry.verdict == "aborted" else None
+    audit.write(history, replace(entry, release=digest(text) if text else "", evidence=evidence()))
+    if back is not None and back[0].changed:
+        done = Entry(entry.environment, entry.version, "reverted", reason=f"{back[1]} is what runs", link=back[0].link)
+        audit.write(history, done)
+    if forge is not None and current:
+        mark(history, forge, entry, commits[0].sha)
+    return back[0] if back is not None else None
 
 
-def mark(history: History, forge: Forge, entry: Entry) -> None:
-    """The status of the commit that the version was made of, else of the one that wrote it into the environment."""
-    sha = history.sha(f"refs/tags/{entry.version}")
-    wrote = history.commits(history.main, path_of(entry.environment))
+def written(history: History, entry: Entry, commits: list[Commit]) -> str:
+    """The newest release.yaml of that version, empty when this environment never had it."""
+    for one in commits:
+        found = release_at(history, one.sha, entry.environment)
+        if found is not None and found[1].version == entry.version:
+            return found[0]
+    return ""
+
+
+def mark(history: History, forge: Forge, entry: Entry, wrote: str) -> None:
+    """The status of the commit that the version was made of, and of the one that wrote it into the environment."""
     state = "success" if entry.verdict == "promoted" else "failure"
     said = f"{entry.version} {entry.verdict}{': ' + entry.reason if entry.reason else ''}"
-    for one in dict.fromkeys([sha, *(commit.sha for commit in wrote[:1])]):
+    for one in dict.fromkeys([history.sha(f"refs/tags/{entry.version}"), wrote]):
         if one:
             forge.mark(one, f"sluice/{entry.environment}", state, said, entry.link)  # type: ignore[arg-type]
 
 
-def revert(history: History, forge: Forge | None, entry: Entry, text: str) -> Written | None:
-    """Make release.yaml what it was before the failed release; None when there was nothing before it."""
+def revert(history: History, forge: Forge | None, entry: Entry, text: str) -> tuple[Written, str] | None:
+    """Make release.yaml what it was before the failed release, and say of which version that is; None if of none."""
     before = previous(history, entry.environment, text)
     if before is None:
         return None
     older, version = before
     title = f"revert({entry.environment}): {entry.version} was stopped, {version} is what runs"
-    body = "\n".join(filter(None, [f"Reason: {entry.reason or 'none given'}", *entry.evidence, entry.link]))
+    body = "\n".join(filter(None, [f"Reason: {entry.reason or 'none given'}", entry.link]))
     branch, way = f"revert/{entry.environment}/{entry.version}", way_of(history, entry.environment)
-    written = write(history, forge, entry.environment, older, title, body, branch, way)
-    done = Entry(entry.environment, entry.version, "reverted", reason=f"{version} is what runs", link=written.link)
-    if written.changed:
-        audit.write(history, done)
-    return written
+    return write(history, forge, entry.environment, older, title, body, branch, way), version
 
 
 def previous(history: History, environment: str, text: str) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from release.cluster import Cluster, State
@@ -28,6 +28,7 @@ class Snapshot:
     silent: str = ""  # why Prometheus gave no figures
     away: str = ""  # why the cluster did not answer
     seconds: float = 0.0
+    gateway: State | None = None
 
 
 class Screen(Protocol):
@@ -56,7 +57,7 @@ class Watch:
                 for event in changes(before, now):
                     self.screen.event(event)
                 self.screen.show(now)
-                if not now.away and self.ended(now.state):
+                if not now.away and self.ended(now.state, now.gateway):
                     return now.state
                 before = now
             if self.timeout is not None and self.clock() - started >= self.timeout:
@@ -66,22 +67,24 @@ class Watch:
     def look(self, before: Snapshot | None, seconds: float) -> Snapshot | None:
         """One reading; when the API server is away, the last one with a note."""
         try:
-            state = self.cluster.state()
+            state, gateway = self.cluster.state(), self.cluster.gateway.find()
         except Unreachable as error:
-            return Snapshot(before.state, before.evidence, "", str(error), seconds) if before else None
-        evidence, silent = figures(self.prometheus, state)
-        return Snapshot(state, evidence, silent, "", seconds)
+            return replace(before, silent="", away=str(error), seconds=seconds) if before else None
+        evidence, silent = figures(self.prometheus, judged(state, gateway))
+        return Snapshot(state, evidence, silent, "", seconds, gateway)
 
-    def ended(self, state: State) -> bool:
+    def ended(self, state: State, gateway: State | None = None) -> bool:
         """True when promoted; raises Aborted when stopped or replaced."""
         if self.image is not None and self.image not in state.images:
             told = f"replaced by {state.version} before its verdict; watch that one"
             self.screen.event(Event("verdict", told, {"verdict": "aborted"}))
             raise Aborted(told)
         verdict = state.verdict(self.image)
+        if spoilt(state, gateway):
+            verdict = "aborted"
         if verdict == "waiting" or (verdict == "promoted" and not self.complete()):
             return False
-        told = f"{state.version} promoted: all traffic is on it" if verdict == "promoted" else stopped(state)
+        told = f"{state.version} promoted: all traffic is on it" if verdict == "promoted" else stopped(state, gateway)
         self.screen.event(Event("verdict", told, {"verdict": verdict, "release": state.release}))
         if verdict == "aborted":
             raise Aborted(f"{told}; `sluice explain` says why")
@@ -122,9 +125,21 @@ def changes(before: Snapshot | None, now: Snapshot) -> Iterator[Event]:
         yield Event("release", f"watching {new.rollout}: {new.release}", {"release": new.release})
     if new.observed:  # until then the status is that of the spec before
         yield from moves(old if old is not None and old.observed else None, new)
+    yield from of_gateway(before.gateway if before else None, now.gateway)
     yield from verdicts(before.evidence if before else (), now.evidence)
     if now.silent and (before is None or before.silent != now.silent):
         yield Event("silent", f"no figures: {now.silent}; the verdict does not need them here")
+
+
+def of_gateway(old: State | None, new: State | None) -> Iterator[Event]:
+    """The gateway's part, while there is something to tell of it."""
+    if new is None or not new.observed:
+        return
+    if new.in_progress and (old is None or not old.observed or old.updated != new.updated):
+        told = f"gateway: {new.updated} of {new.replicas} pods are {new.version}; it goes first"
+        yield Event("gateway", told, {"pods": new.updated})
+    elif old is not None and old.in_progress and not new.in_progress:
+        yield Event("gateway", f"gateway: {new.version} {new.verdict()}", {"verdict": new.verdict()})
 
 
 def moves(old: State | None, new: State) -> Iterator[Event]:
@@ -165,7 +180,20 @@ def progress(state: State) -> str:
     return f"canary at {state.weight} % (step {min(state.step + 1, state.steps)} of {state.steps})"
 
 
-def stopped(state: State) -> str:
+def judged(state: State, gateway: State | None) -> State:
+    """Whose gates are looked at now: the gateway's, until its part of the release is over."""
+    return gateway if gateway and gateway.in_progress and not state.weight else state
+
+
+def spoilt(state: State, gateway: State | None) -> bool:
+    """Whether this release was stopped with its gateway, and nothing of its engine runs or will."""
+    return gateway is not None and gateway.verdict() == "aborted" and not state.in_progress
+
+
+def stopped(state: State, gateway: State | None = None) -> str:
+    if gateway is not None and spoilt(state, gateway):
+        why = gateway.reason or gateway.message or "no reason given"
+        return f"{gateway.version} stopped with its gateway, and the engine's release did not begin: {why}"
     why = state.reason or state.message or "no reason given"
     return f"{state.version} stopped, all traffic is on stable: {why}"
 

@@ -75,16 +75,20 @@ def named(selector: str) -> str:
 
 def gates_silent(gates: Gates) -> tuple[str, Text]:
     release = "rollout, release, step"
-    verdicts = 2 * len(gates.gates)  # users and probes
+    engine = sum("engine" in gate.judges for gate in gates.gates.values())
+    gateway = sum("gateway" in gate.judges for gate in gates.gates.values())
     expr = (
         f'time() - max by ({release}) (sluice_step_started_seconds{{step!="100"}})\n'
-        f"unless on ({release})\n"
-        f"count by ({release}) (sluice:gate_verdict) >= {verdicts}"
+        f"unless on ({release}) (\n"
+        f'  count by ({release}) (sluice:gate_verdict{{rollout!~".+-gateway"}}) >= {2 * engine}\n'
+        f'  or count by ({release}) (sluice:gate_verdict{{rollout=~".+-gateway"}}) >= {gateway}\n'
+        ")"
     )
     return expr, (
         "{{ $labels.rollout }} {{ $labels.release }} is released without all its gates",
-        "{{ $value | humanizeDuration }} into the {{ $labels.step }} % step of {{ $labels.release }} fewer than "
-        f"{verdicts} verdicts are recorded ({len(gates.gates)} gates, users and probes). The step cannot pass.",
+        "{{ $value | humanizeDuration }} into the {{ $labels.step }} % step of {{ $labels.release }} verdicts are "
+        f"missing: {engine} gates judge an engine by users and by probes, {gateway} a gateway by probes. "
+        "The step cannot pass.",
     )
 
 

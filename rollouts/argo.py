@@ -15,6 +15,8 @@ STEP = f'{RELEASE}, step="{{{{args.step}}}}"'
 WATCH_ARGS = ("prometheus", "rollout", "version", "revision", "interval")
 STEP_ARGS = (*WATCH_ARGS, "step")
 DECISION_ARGS = (*STEP_ARGS, "minimum", "undecided-checks")
+PODS_ARGS = ("prometheus", "interval", "namespace", "gateway", "new-pods", "old-pods")
+FIRST_ARGS = ("prometheus", "interval", "namespace", "gateway", "settle", "gateway-checks")
 ANSWERS_ARGS = (*WATCH_ARGS, "undecided-checks")
 GATE_ARGS = (*DECISION_ARGS, "quiet", "quiet-after")
 
@@ -31,6 +33,8 @@ def templates(gates: Gates) -> dict[str, Document]:
     documents["backstop-watch"] = watch(gates, "backstop", f"-max(sluice:backstop{{{RELEASE}}})")
     documents["answers"] = decision(gates, "answers", answers_query(), ANSWERS_ARGS)
     documents["no-data"] = no_data(gates)
+    documents["gateway-first"] = gateway_first(gates)
+    documents["user-errors-watch"] = user_errors(gates)
     return {name: template(name, *parts) for name, parts in documents.items()}
 
 
@@ -43,8 +47,10 @@ def template(name: str, args: tuple[str, ...], metrics: list[Document]) -> Docum
     }
 
 
-def decision(gates: Gates, name: str, query: str, args: tuple[str, ...]) -> tuple[tuple[str, ...], list[Document]]:
-    """The first crossing decides; a wait of more than `undecided-checks` checks fails."""
+def decision(
+    gates: Gates, name: str, query: str, args: tuple[str, ...], limit: str = "undecided-checks"
+) -> tuple[tuple[str, ...], list[Document]]:
+    """The first crossing decides; a wait of more than `limit` checks fails."""
     decides = {
         "successCondition": f"{GUARD} && result[0] > 0",
         "failureCondition": f"{GUARD} && result[0] < 0",
@@ -54,7 +60,7 @@ def decision(gates: Gates, name: str, query: str, args: tuple[str, ...]) -> tupl
     }
     ends = {
         "successCondition": f"{GUARD} && result[0] != 0",
-        "failureLimit": "{{args.undecided-checks}}",
+        "failureLimit": f"{{{{args.{limit}}}}}",
         "consecutiveSuccessLimit": 1,
     }
     return args, [inline(gates, name, query, decides), inline(gates, f"{name}-undecided", query, ends)]
@@ -79,6 +85,52 @@ def no_data(gates: Gates) -> tuple[tuple[str, ...], list[Document]]:
     }
     query = f'sum(sluice:ended_any{{{STEP}, arm="canary"}})'
     return (*STEP_ARGS, "no-data-checks"), [inline(gates, "no-data", query, limits)]
+
+
+def gateway_first(gates: Gates) -> tuple[tuple[str, ...], list[Document]]:
+    """The engine's part of a release begins once the gateway's is over, and never when that was stopped.
+
+    Right after the hand-over Prometheus still knows the phase of the release before: `settle` lets that pass.
+    """
+    over, stopped = phase("Completed"), phase("Abort|Timeout|Error|InvalidSpec")
+    query = f"{over}\nor\n-{stopped}\nor\n0 * {phase('.+')}"
+    args, metrics = decision(gates, "gateway-first", query, FIRST_ARGS, limit="gateway-checks")
+    return args, [one | {"initialDelay": "{{args.settle}}"} for one in metrics]
+
+
+def user_errors(gates: Gates) -> tuple[tuple[str, ...], list[Document]]:
+    """The backstop of a gateway's release for what only users meet: a new pod's own 5xx, while the old ones have none.
+
+    A new pod has counted from 0; of an old one the last minute says how it does.
+    """
+    limit = gates.backstop
+    new, old = of_pods("new-pods"), of_pods("old-pods")
+    asked, failed = f"sum({new})", f"sum({failing(new)})"
+    before, wrong = f"sum(rate({old}[1m]))", f"sum(rate({failing(old)}[1m]))"
+    query = (
+        f"-({asked} >= bool {limit.requests})\n"
+        f"* (({failed} or 0 * {asked}) / {asked} > bool {limit.canary_above!r})\n"
+        f"* (({wrong} or 0 * {before}) / {before} < bool {limit.stable_below!r})"
+    )
+    return PODS_ARGS, watch(gates, "user-errors", query)[1]
+
+
+def of_pods(template: str) -> str:
+    pods = f'namespace="{{{{args.namespace}}}}", pod=~"{{{{args.gateway}}}}-{{{{args.{template}}}}}-.+"'
+    return f'http_requests_total{{{pods}, handler!~"/(metrics|livez|readyz)"}}'
+
+
+def failing(selector: str) -> str:
+    return selector.removesuffix("}") + ', status=~"5.."}'
+
+
+def phase(names: str) -> str:
+    """1 where the gateway's Rollout is in one of these phases; Argo's own metric, as the job is scraped."""
+    wanted = f'name="{{{{args.gateway}}}}", phase=~"{names}"'
+    return (
+        f'max(rollout_info{{namespace="{{{{args.namespace}}}}", {wanted}}}'
+        f' or rollout_info{{exported_namespace="{{{{args.namespace}}}}", {wanted}}})'
+    )
 
 
 def inline(gates: Gates, name: str, query: str, conditions: Document) -> Document:

@@ -26,6 +26,7 @@ REQUIRED_ALERTS = (
 Share = Annotated[float, Field(gt=0, lt=1)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$", max_length=40)]
 Outcome = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Part = Literal["engine", "gateway"]
 Duration = Annotated[str, Field(pattern=r"^[0-9]+(s|m|h)$")]
 
 
@@ -70,6 +71,7 @@ class Strata(Strict):
 
 
 class Gate(Strict):
+    judges: tuple[Part, ...] = Field(default=("engine",), min_length=1)
     bad: str = Field(pattern=r"^[a-z][a-z0-9_]*(\{.*\})?$")
     needs: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*(\{.*\})?$")
     tolerated: Share

@@ -3,20 +3,20 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from app import call
+from app.description import errors
 from app.errors import Busy, Refusal
-from app.feedback import DOWN, Recorder, user_hash
+from app.feedback import DOWN, user_hash
 from app.gateway import Gateway
 
 router = APIRouter()
 
 
 class Feedback(BaseModel):
-    query_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
-    rating: Annotated[int, Field(ge=-1, le=5, description="-1 and 1 for thumbs, or 1 to 5")]
+    query_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$", examples=["5f0c"])]
+    rating: Annotated[int, Field(ge=-1, le=5, description="-1 and 1 for thumbs, or 1 to 5", examples=[5]), call.WHOLE]
     comment: Annotated[str | None, Field(max_length=4000, pattern=r"^[^\x00]*$")] = None
     user: Annotated[str, Field(max_length=256)] = ""
 
@@ -31,11 +31,7 @@ async def capped(request: Request) -> Feedback:
     gateway: Gateway = request.app.state.gateway
     gateway.keys.of(request.headers.get("authorization"))  # whoever may not ask may not rate
     document = await call.read(request, gateway.settings)
-    try:
-        return Feedback.model_validate(document)
-    except ValidationError as error:
-        found = [{**one, "loc": ("body", *one["loc"])} for one in error.errors(include_input=False)]
-        raise RequestValidationError(found) from None
+    return call.valid(Feedback, document)
 
 
 DESCRIBED = {
@@ -43,12 +39,12 @@ DESCRIBED = {
 }
 
 
-@router.post("/feedback", openapi_extra=DESCRIBED)
+@router.post("/feedback", openapi_extra=DESCRIBED, responses=errors(400, 401, 404, 408, 413, 422, 431, 503))
 async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request) -> Kept:
-    recorder: Recorder | None = request.app.state.recorder
+    gateway: Gateway = request.app.state.gateway
+    recorder = gateway.recorder
     if recorder is None:
         raise Refusal(404, "no_database", "this gateway keeps no feedback: set SLUICE_DATABASE_URL")
-    gateway: Gateway = request.app.state.gateway
     if not gateway.flags.on("feedback"):
         raise Refusal(404, "feedback_off", "feedback is switched off here")
     user = (request.headers.get("x-sluice-user") or said.user)[:256]

@@ -12,7 +12,10 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get(
+    "/readyz",
+    responses={503: {"description": "it drains, or no engine of the stable arm is ready", "model": dict[str, str]}},
+)
 async def ready(request: Request, response: Response) -> dict[str, str]:
     gateway: Gateway = request.app.state.gateway
     if gateway.draining:

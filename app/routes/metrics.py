@@ -3,6 +3,7 @@
 import time
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app.gateway import Gateway
@@ -11,7 +12,7 @@ from app.metrics import ARMS
 router = APIRouter()
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     gateway: Gateway = request.app.state.gateway
     gateway.metrics.forget(time.time())

@@ -6,28 +6,29 @@ from fastapi import APIRouter, Request, Response
 
 from app.admission import admitted
 from app.answer import Answer
+from app.description import GENERATION, errors
 from app.errors import Refusal
 from app.gateway import Gateway
 
 router = APIRouter()
 
 
-@router.post("/v1/chat/completions")
-@router.post("/v1/completions")
-@router.post("/v1/embeddings")
-@router.post("/v1/responses")
+@router.post("/v1/chat/completions", responses=errors(*GENERATION))
+@router.post("/v1/completions", responses=errors(*GENERATION))
+@router.post("/v1/embeddings", responses=errors(*GENERATION))
+@router.post("/v1/responses", responses=errors(*GENERATION))
 async def generate(request: Request) -> Response:
-    return Answer(await admitted(request, request.url.path))
+    return Answer(await admitted(request, request.scope["path"]))
 
 
-@router.get("/v1/models")
+@router.get("/v1/models", responses=errors(401))
 async def models(request: Request) -> dict[str, Any]:
     gateway: Gateway = request.app.state.gateway
     gateway.keys.of(request.headers.get("authorization"))
     return {"object": "list", "data": [model(gateway.settings.model_name)]}
 
 
-@router.get("/v1/models/{name:path}")
+@router.get("/v1/models/{name:path}", responses=errors(401, 404))
 async def one_model(name: str, request: Request) -> dict[str, Any]:
     gateway: Gateway = request.app.state.gateway
     gateway.keys.of(request.headers.get("authorization"))

@@ -5,10 +5,12 @@ import json
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
+from app import call
 from app.admission import Admitted, admitted
 from app.answer import hung_up
+from app.description import GENERATION, errors
 from app.errors import Busy, EngineFault, Refusal
 from app.gateway import headers
 from app.rescue import Rescue
@@ -19,22 +21,22 @@ router = APIRouter()
 
 
 class Prompt(BaseModel):
-    prompt: Annotated[str, Field(min_length=1)]
-    max_new_tokens: Annotated[int, Field(ge=1, le=4096)] = 128
+    prompt: Annotated[str, Field(min_length=1, examples=["The river lies"])]
+    max_new_tokens: Annotated[int, Field(ge=1, le=4096), call.WHOLE] = 128
 
 
 class Prediction(BaseModel):
-    text: str
-    model_version: str
-    query_id: str
-    latency_seconds: float
-    tokens: int
+    text: Annotated[str, Field(examples=[" by the town."])]
+    model_version: Annotated[str, Field(examples=["v1.2.0"])]
+    query_id: Annotated[str, Field(examples=["5f0c"])]
+    latency_seconds: Annotated[float, Field(examples=[0.21])]
+    tokens: Annotated[int, Field(examples=[4])]
 
 
 DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {"schema": Prompt.model_json_schema()}}}}
 
 
-@router.post("/predict", openapi_extra=DESCRIBED)
+@router.post("/predict", openapi_extra=DESCRIBED, responses=errors(*GENERATION, 422))
 async def predict(request: Request, response: Response) -> Prediction:
     found = await admitted(request, COMPLETIONS, asked)
     request.state.headers = headers(found.arms, found.exchange, found.call)
@@ -49,12 +51,7 @@ def asked(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     Raises:
         Refusal: a field is missing or out of its range.
     """
-    try:
-        wanted = Prompt.model_validate(document)
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
+    wanted = call.valid(Prompt, document)
     return {"model": settings.model_name, "prompt": wanted.prompt, "max_tokens": wanted.max_new_tokens}
 
 

@@ -18,6 +18,7 @@ from perf.bench import profile, results, rounds, servers
 from perf.bench.rounds import Raw
 from perf.errors import Failed, PerfError
 from perf.gate import say
+from release import checkout
 
 OUT = Path("build/bench")
 
@@ -76,14 +77,14 @@ async def bench(asked: argparse.Namespace) -> dict[str, str]:
     theirs, ours = cpu.split()
     theirs = theirs[:1]
     os.sched_setaffinity(0, ours)
-    raw = Raw()
+    began, raw = checkout.origin(), Raw()
     await against_the_blank(raw, asked, theirs, ours)
     if asked.engine != "none":
         await against_the_engine(raw, asked, theirs, ours)
     found = results.figures(raw)
     states = results.states(found, raw)
     where = await profiled(theirs, ours) if results.missed(states) else []
-    report.save(results.document(found, raw, report.commit(), where), asked.out / "report.json")
+    report.save(results.document(found, raw, began, where), asked.out / "report.json")
     (asked.out / "profile.txt").write_text("\n".join(where) + "\n")
     print(results.table(found, states))  # noqa: T201
     return states

@@ -52,6 +52,10 @@ class Link(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.waiting: asyncio.Future[Answer] | None = None
+        self.head = HEAD
+
+    def authorize(self, key: str) -> None:
+        self.head = HEAD + f"authorization: Bearer {key}\r\n".encode()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -69,7 +73,7 @@ class Link(asyncio.Protocol):
         self.parser: Any = httptools.HttpResponseParser(self)
         self.waiting = asyncio.get_running_loop().create_future()
         self.answer = Answer(time.perf_counter())
-        self.transport.write(HEAD + b"content-length: %d\r\n\r\n" % len(content) + content)
+        self.transport.write(self.head + b"content-length: %d\r\n\r\n" % len(content) + content)
         return await self.waiting
 
     def data_received(self, data: bytes) -> None:

@@ -157,8 +157,8 @@ def table(found: Mapping[str, float], states: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def document(found: Mapping[str, float], raw: Raw, commit: str, profile: list[str]) -> dict[str, Any]:
+def document(found: Mapping[str, float], raw: Raw, began: dict[str, str], profile: list[str]) -> dict[str, Any]:
     """All the names always: what was not measured is null."""
     names = dict.fromkeys((*TARGETS, *PLAIN))
     said = {"targets": states(found, raw), "noise": noise(raw)}
-    return {"commit": commit, **names, **found, **said, "profile": profile, "raw": raw.rounds}
+    return {**began, **names, **found, **said, "profile": profile, "raw": raw.rounds}

@@ -59,8 +59,10 @@ def bare(cores: Sequence[int]) -> contextlib.AbstractContextManager[Server]:
     return started(cores, port, "uvicorn", "perf.bench.bare:app", *flags)
 
 
-def gateway(cores: Sequence[int], target: str, model: str = MODEL) -> contextlib.AbstractContextManager[Server]:
+def gateway(
+    cores: Sequence[int], target: str, model: str = MODEL, more: Mapping[str, str] | None = None
+) -> contextlib.AbstractContextManager[Server]:
     port = engine.free_port()
     told = {"PORT": port, "STABLE_URLS": target, "MODEL_NAME": model, "MAX_INFLIGHT": INFLIGHT, "LOG_LEVEL": "warning"}
-    env = {f"SLUICE_{name}": str(value) for name, value in told.items()}
+    env = {f"SLUICE_{name}": str(value) for name, value in {**told, **(more or {})}.items()}
     return started(cores, port, "app", env=env)

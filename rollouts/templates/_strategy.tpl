@@ -4,12 +4,16 @@
 {{ .Release.Name }}
 {{- end }}
 
-{{/* The names of the AnalysisTemplates, as a JSON list; .scope is this chart's, .watch picks the background ones. */}}
+{{/* The names of the AnalysisTemplates, as a JSON list; .scope is this chart's, .part is judged, .watch picks the background ones. */}}
 {{- define "rollouts.gates" -}}
 {{- $names := list }}
+{{- $gates := (.scope.Files.Get "gates.yaml" | fromYaml).gates }}
 {{- range $path, $_ := .scope.Files.Glob "analysis/*.yaml" }}
 {{- $name := base $path | trimSuffix ".yaml" }}
-{{- if eq $.watch (hasSuffix "-watch" $name) }}{{ $names = append $names $name }}{{ end }}
+{{- $gate := trimSuffix "-watch" $name }}
+{{- $others := dict "gateway-first" list "user-errors" (list "gateway") "backstop" (list "engine" "gateway") "no-data" (list "engine" "gateway") }}
+{{- $judges := ternary (dig $gate "judges" (list "engine") $gates) (dig $gate (list "engine") $others) (hasKey $gates $gate) }}
+{{- if and (has $.part $judges) (eq $.watch (hasSuffix "-watch" $name)) }}{{ $names = append $names $name }}{{ end }}
 {{- end }}
 {{- if not $names }}{{ fail "rollouts/analysis: no AnalysisTemplate is there, so no gate would hold a release: generate them from rollouts/gates.yaml" }}{{ end }}
 {{- $names | toJson }}
@@ -20,13 +24,17 @@
 {{ divf .seconds .interval | ceil | int }}
 {{- end }}
 
-{{/* templates and args of one analysis; .step is absent for the background one, which runs through all steps. */}}
+{{/* templates and args of one analysis of .part; .step is absent for the background one, which runs through all steps. */}}
 {{- define "rollouts.analysis" -}}
 {{- $values := .scope.Values }}
+{{- $pace := .pace | default $values }}
 {{- $fullname := include "rollouts.fullname" .scope -}}
 templates:
-{{- range include "rollouts.gates" (dict "scope" .scope "watch" (not .step)) | fromJsonArray }}
+{{- range include "rollouts.gates" (dict "scope" .scope "part" (.part | default "engine") "watch" (not .step)) | fromJsonArray }}
   - templateName: {{ $fullname }}-{{ . }}
+{{- end }}
+{{- if .after }}
+  - templateName: {{ $fullname }}-gateway-first
 {{- end }}
 args:
   - name: prometheus
@@ -49,9 +57,22 @@ args:
   - name: quiet-after
     value: {{ int $values.quietAfter | quote }}
   - name: undecided-checks
-    value: {{ include "rollouts.checks" (dict "seconds" (addf .minimum $values.undecided) "interval" $values.interval) | quote }}
+    value: {{ include "rollouts.checks" (dict "seconds" (addf .minimum $pace.undecided) "interval" $values.interval) | quote }}
   - name: no-data-checks
-    value: {{ include "rollouts.checks" (dict "seconds" $values.noData "interval" $values.interval) | quote }}
+    value: {{ include "rollouts.checks" (dict "seconds" $pace.noData "interval" $values.interval) | quote }}
+{{- end }}
+{{- if .after }}
+  {{- include "rollouts.gatewayArgs" . | nindent 2 }}
+{{- end }}
+{{- if eq (.part | default "engine") "gateway" }}
+  - name: namespace
+    value: {{ .scope.Release.Namespace | quote }}
+  - name: gateway
+    value: {{ .rollout | quote }}
+  - name: new-pods
+    valueFrom: {podTemplateHashValue: Latest}
+  - name: old-pods
+    valueFrom: {podTemplateHashValue: Stable}
 {{- end }}
 {{- end }}
 
@@ -126,6 +147,8 @@ canary:
     {{- if .scope.Values.fast }}
     {{- include "rollouts.fastSteps" .scope | nindent 4 }}
     {{- else }}
+    - analysis: # before there is any pod: a bad gateway must not be the engine's fault
+        {{- include "rollouts.gatewayFirst" . | nindent 8 }}
     {{- range $index, $step := .scope.Values.steps }}
     {{- if eq $index 0 }}
     - setCanaryScale: {replicas: 1}
@@ -143,6 +166,53 @@ canary:
     {{- end }}
 {{- end }}
 
+{{/* Waits for the Rollout .gateway.name, which has .gateway.seconds to be over. */}}
+{{- define "rollouts.gatewayFirst" -}}
+{{- $values := .scope.Values -}}
+templates:
+  - templateName: {{ include "rollouts.fullname" .scope }}-gateway-first
+args:
+  - name: prometheus
+    value: {{ $values.prometheus | quote }}
+  - name: interval
+    value: {{ printf "%ds" (int $values.interval) | quote }}
+  {{- include "rollouts.gatewayArgs" . | nindent 2 }}
+{{- end }}
+
+{{- define "rollouts.gatewayArgs" -}}
+- name: namespace
+  value: {{ .scope.Release.Namespace | quote }}
+- name: gateway
+  value: {{ .gateway.name | quote }}
+- name: settle
+  value: {{ printf "%ds" (int .scope.Values.settle) | quote }}
+- name: gateway-checks
+  value: {{ include "rollouts.checks" (dict "seconds" .gateway.seconds "interval" .scope.Values.interval) | quote }}
+{{- end }}
+
+{{/* For the parent: the strategy of the gateway's own Rollout, named .rollout: one pod, judged, then the rest. No traffic router. */}}
+{{- define "rollouts.gatewayStrategy" -}}
+{{- $judged := merge (dict "part" "gateway" "pace" .scope.Values.gateway) . -}}
+canary:
+  maxSurge: 1
+  maxUnavailable: 0
+  analysis:
+    {{- include "rollouts.analysis" $judged | nindent 4 }}
+  steps:
+    {{- if .scope.Values.fast }}
+    - setWeight: 100
+    {{- else }}
+    - setWeight: 1 # rounded up to a pod
+    - analysis:
+        {{- include "rollouts.analysis" (merge (dict "step" (dict "weight" 0 "minimum" .scope.Values.gateway.minimum)) $judged) | nindent 8 }}
+    {{- end }}
+{{- end }}
+
+{{/* Seconds that a gateway of .replicas pods, each ready after at most .start, may take from its hand-over to its verdict. */}}
+{{- define "rollouts.gatewaySeconds" -}}
+{{ addf (mulf .start (add .replicas 1)) .scope.Values.gateway.minimum .scope.Values.gateway.undecided .scope.Values.settle | int }}
+{{- end }}
+
 {{- define "rollouts.blueGreen" -}}
 {{- include "rollouts.checkedSteps" . -}}
 {{- $approval := false }}
@@ -157,14 +227,14 @@ blueGreen:
   scaleDownDelaySeconds: {{ int .scope.Values.scaleDownDelaySeconds }}
   abortScaleDownDelaySeconds: 5
   {{- if not .scope.Values.fast }}
-  prePromotionAnalysis:
-    {{- include "rollouts.analysis" (merge (dict "step" (first .scope.Values.steps)) .) | nindent 4 }}
+  prePromotionAnalysis: # the preview starts beside the gateway's release, and is switched to only after it
+    {{- include "rollouts.analysis" (merge (dict "step" (first .scope.Values.steps) "after" true) .) | nindent 4 }}
   {{- end }}
 {{- end }}
 
-{{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them before a blueGreen switch. */}}
+{{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them before a blueGreen switch, and the gateway's release. */}}
 {{- define "rollouts.judgingSeconds" -}}
-{{- $wait := addf (first .scope.Values.steps).minimum .scope.Values.undecided | int }}
+{{- $wait := addf (first .scope.Values.steps).minimum .scope.Values.undecided .gateway.seconds | int }}
 {{- ternary $wait 0 (eq .kind "blueGreen") }}
 {{- end }}
 

@@ -30,7 +30,7 @@ class Span:
 
 @dataclass
 class Collector:
-    port: int = field(default_factory=free_port)
+    port: int
     spans: list[Span] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)  # all that came, as it came
 
@@ -71,8 +71,8 @@ def plain(attributes: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def collecting() -> AsyncIterator[Collector]:
-    one = Collector()
+async def collecting(port: int | None = None) -> AsyncIterator[Collector]:
+    one = Collector(port or free_port())
     app = web.Application(client_max_size=2**24)
     app.router.add_post("/v1/traces", one.take)
     runner = web.AppRunner(app)

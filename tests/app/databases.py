@@ -1,13 +1,17 @@
-"""A real PostgreSQL of the test's own: a free port, a folder of its own, never run as root."""
+"""Real servers of the test's own, each on a free port: PostgreSQL, which never runs as root, and Redis."""
 
 import os
 import pwd
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import redis
 
 SERVER_FOLDERS = "/usr/lib/postgresql"
 
@@ -24,6 +28,37 @@ def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
         return port
+
+
+@dataclass
+class Redis:
+    """A real one, which keeps nothing on disk."""
+
+    port: int = field(default_factory=free_port)
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        command = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/") as server:
+            try:
+                until = time.monotonic() + 20
+                while not self.answers():
+                    assert server.poll() is None and time.monotonic() < until, "redis-server did not come up"
+                    time.sleep(0.02)
+                yield
+            finally:
+                server.kill()
+
+    def answers(self) -> bool:
+        try:
+            with redis.Redis(port=self.port) as client:
+                return bool(client.ping())
+        except redis.ConnectionError:
+            return False
 
 
 @dataclass

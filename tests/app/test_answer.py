@@ -1,7 +1,9 @@
 import asyncio
+import time
 from typing import Any
 
 import aiohttp
+import pytest
 
 CHAT = "/v1/chat/completions"
 ASKED = {"model": "tiny", "messages": [{"role": "user", "content": "hello"}], "stream": True}
@@ -43,3 +45,13 @@ async def test_many_clients_at_once_each_end_once(door: Any) -> None:
 
     assert door.outcomes() == {"ok": 20}
     assert door.count("sluice_inflight_requests") == 0
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_says_how_long_the_engine_was_waited_for(door: Any, stream: bool) -> None:
+    began = time.perf_counter()
+    _, headers, _ = await door.post(CHAT, {**ASKED, "stream": stream})
+
+    said = headers["server-timing"]
+    assert said.startswith("engine;dur=")
+    assert 0 < float(said.partition("=")[2]) < 1000 * (time.perf_counter() - began)

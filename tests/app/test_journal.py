@@ -95,6 +95,15 @@ async def test_a_refusal_is_a_line_with_its_code(
     assert line["request_id"] == headers["x-request-id"]
 
 
+async def test_a_fault_of_our_own_is_a_line_and_counted(door: Any, capfd: Any) -> None:
+    door.gateway.slots = None
+    status, _, _ = await door.post(CHAT, BODY)
+
+    (line,) = await lines(door, capfd)
+    assert (status, line["status"], line["path"]) == (500, 500, CHAT)
+    assert door.count("http_requests_total", handler=CHAT, status="500") == 1
+
+
 async def test_other_requests_are_lines_by_their_route(door: Any, capfd: Any) -> None:
     await door.get("/v1/models/secret")
     await door.get("/secret")
@@ -111,7 +120,7 @@ async def test_a_client_that_went_away_is_told_so(door: Any, engine: Any, capfd:
             await door.post(CHAT, {**BODY, "stream": True})
 
     (line,) = await lines(door, capfd)
-    assert (line["outcome"], line["status"]) == ("client_cancel", 0)
+    assert (line["outcome"], line["status"], line["path"]) == ("client_cancel", 0, CHAT)
 
 
 async def test_the_last_lines_are_written_when_the_gateway_ends(capsys: pytest.CaptureFixture[str]) -> None:

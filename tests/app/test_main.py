@@ -36,6 +36,19 @@ def answers(url: str, seconds: float = 30) -> bool:
     return False
 
 
+def refuses(url: str, seconds: float = 10) -> bool:
+    """Whether nobody takes a connection any more."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                time.sleep(0.02)
+        except OSError as error:  # reset: it was in the queue when the door was closed
+            if "refused" in str(error):
+                return True
+    return False
+
+
 async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any, request: pytest.FixtureRequest) -> None:
     engine.mode = "stall"
     process, url = start(engine.url, SLUICE_IDLE_SECONDS="1.5", SLUICE_DRAIN_SECONDS="10")
@@ -45,6 +58,7 @@ async def test_a_stream_under_way_is_finished_after_sigterm(engine: Any, request
     async with aiohttp.ClientSession() as session, session.post(url + "/v1/completions", json=body) as reply:
         await reply.content.readuntil(b"\n\n")
         process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(refuses, url + "/livez")  # no new work, while the old goes on
         rest = await reply.read()
     code = await asyncio.to_thread(process.wait, 10)
 

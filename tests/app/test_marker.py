@@ -225,7 +225,8 @@ async def test_a_comment_stands_in_its_column_and_nowhere_else(trail: Trail, eng
 async def test_with_the_switch_on_the_same_search_finds_it(
     listening: Settings, collector: Collector, tmp_path: Path, capfd: Any, caplog: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(Store, "record", record, raising=False)
+    if own := not hasattr(Store, "record"):
+        monkeypatch.setattr(Store, "record", record, raising=False)
     async with opened(listening.model_copy(update={"record_share": 1.0})) as door:
         trail = Trail(door, collector, tmp_path / "db", (capfd, caplog))
         for path, body in DOORS.items():
@@ -235,7 +236,7 @@ async def test_with_the_switch_on_the_same_search_finds_it(
             while door.gateway.samples.waiting:
                 await asyncio.sleep(0.02)
 
-        assert await trail.found() == {"column samples.prompt"}
+        assert await trail.found() == {f"column {'samples' if own else 'queries'}.prompt"}
 
 
 async def record(store: Store, query_id: str, prompt: str, answer: str) -> None:

@@ -1,6 +1,8 @@
 import asyncio
 import contextlib
+import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,9 @@ from app import quota
 from app.errors import Busy
 from app.keys import Key
 from app.quota import Quotas
+from app.settings import Settings
+from tests.app.conftest import Door, opened
+from tests.app.databases import Redis
 
 
 def key(**limits: int) -> Key:
@@ -105,3 +110,24 @@ async def test_at_the_door_used_up_is_429_and_the_engine_does_not_see_it(
     assert (json.loads(body)["error"]["type"], "retry-after" in headers) == ("rate_limit_error", True)
     assert len(engine.asked) == 1
     assert door.outcomes() == {"ok": 1, "rejected": 1}
+
+
+async def test_two_gateways_count_in_one_real_redis_and_each_for_itself_without_it(
+    settings: Settings, engine: Any, tmp_path: Path
+) -> None:
+    digest, store = hashlib.sha256(b"k").hexdigest(), Redis()
+    settings.keys_file = tmp_path / "keys.yaml"
+    settings.keys_file.write_text(f"keys: [{{name: a, sha256: '{digest}', requestsPerMinute: 6, tokensPerMinute: 11}}]")
+    settings.limits_url = store.url
+
+    async def asked(*doors: Door) -> int:
+        replies = [await door.post("/v1/completions", {"prompt": "a"}, authorization="Bearer k") for door in doors]
+        return sum(status == 200 for status, _, _ in replies)
+
+    async with opened(settings.model_copy()) as one, opened(settings.model_copy()) as two:
+        with store.running():
+            assert await asked(one, two, one) == 3  # each takes five tokens, the third is over
+            await asyncio.gather(*one.gateway.quotas.spending, *two.gateway.quotas.spending)
+            assert await asked(two, one, two) == 0
+        assert await asked(one, two) == 2
+        assert min(door.gateway.quotas.away_until for door in (one, two)) > 0

@@ -133,6 +133,16 @@ async def test_a_client_that_hangs_up_frees_the_engine_within_a_second(
     assert await until(lambda: door.outcomes() == {"client_cancel": 1})
 
 
+async def test_a_client_of_predict_that_hangs_up_frees_it_too(door: Any, engine: Any) -> None:
+    engine.mode = "hang"
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await door.post("/predict", {"prompt": "a"})
+
+    assert await until(lambda: engine.running == 0)
+    assert await until(lambda: door.outcomes() == {"client_cancel": 1})
+
+
 async def test_prompt_and_key_of_the_client_do_not_reach_the_engines_headers(door: Any, engine: Any) -> None:
     await door.post(CHAT, asked(), authorization="Bearer secret", x_request_id="r-1", x_sluice_user="ann")
 

@@ -1,13 +1,15 @@
 from typing import Any
 
+import pytest
 
-def test_gateway_may_only_read_its_rollout_and_pods(chart):
-    [role] = chart.render().all("Role")
-    assert role["rules"] == [
+
+@pytest.mark.parametrize(("who", "reads"), [("gateway", "engine"), ("prober", "gateway")])
+def test_each_may_only_read_the_rollout_whose_arms_it_tells_apart_and_pods(chart, who, reads):
+    assert chart.render().one("Role", f"llm-{who}")["rules"] == [
         {
             "apiGroups": ["argoproj.io"],
             "resources": ["rollouts"],
-            "resourceNames": ["llm-engine"],
+            "resourceNames": [f"llm-{reads}"],
             "verbs": ["get", "list", "watch"],
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
@@ -17,17 +19,20 @@ def test_gateway_may_only_read_its_rollout_and_pods(chart):
 def test_nothing_is_granted_beyond_the_namespace_or_by_wildcard(chart):
     rendered = chart.render()
     assert rendered.all("ClusterRole") == rendered.all("ClusterRoleBinding") == []
-    granted = [entry for rule in rendered.all("Role")[0]["rules"] for part in rule.values() for entry in part]
+    granted = [
+        entry for role in rendered.all("Role") for rule in role["rules"] for part in rule.values() for entry in part
+    ]
     assert "*" not in granted
-    [binding] = rendered.all("RoleBinding")
-    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "llm-gateway", "namespace": "demo"}]
+    for who in ("gateway", "prober"):
+        binding = rendered.one("RoleBinding", f"llm-{who}")
+        assert binding["subjects"] == [{"kind": "ServiceAccount", "name": f"llm-{who}", "namespace": "demo"}]
 
 
-def test_only_the_gateway_has_a_token(chart):
+def test_only_who_reads_the_cluster_has_a_token(chart):
     rendered = chart.render()
     owners = [*rendered.all("Rollout"), *rendered.all("Deployment")]
     tokens = {o["metadata"]["name"]: o["spec"]["template"]["spec"]["automountServiceAccountToken"] for o in owners}
-    assert tokens == {"llm-engine": False, "llm-gateway": True, "llm-prober": False}
+    assert tokens == {"llm-engine": False, "llm-gateway": True, "llm-prober": True}
     accounts = {account["metadata"]["name"] for account in rendered.all("ServiceAccount")}
     assert {o["spec"]["template"]["spec"]["serviceAccountName"] for o in owners} == accounts
 

@@ -21,7 +21,7 @@ def maps(rendered):
 
 
 def volumes(rendered):
-    return rendered.one("Deployment", "llm-gateway")["spec"]["template"]["spec"]["volumes"]
+    return rendered.one("Rollout", "llm-gateway")["spec"]["template"]["spec"]["volumes"]
 
 
 def test_the_gateway_gets_the_files_of_its_release_to_the_byte(chart, release):

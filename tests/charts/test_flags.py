@@ -9,7 +9,7 @@ OFF = {"flags": {"rescue": ON["flags"]["rescue"] | {"defaultVariant": "off"}}}
 
 
 def pod(rendered):
-    return rendered.one("Deployment", "llm-gateway")["spec"]["template"]["spec"]
+    return rendered.one("Rollout", "llm-gateway")["spec"]["template"]["spec"]
 
 
 def mounted(rendered):

@@ -18,7 +18,7 @@ def strategy(rendered: Any, kind: str = "canary") -> Any:
 
 
 def after_the_last_gates(rendered: Any) -> list[Any]:
-    return list(strategy(rendered)["steps"][6:])
+    return list(strategy(rendered)["steps"][7:])
 
 
 def test_a_step_without_holds_ends_with_its_gates(chart):

@@ -55,7 +55,8 @@ def test_blue_green_has_time_to_judge_before_the_progress_deadline(chart):
         rendered = chart.render(strategy=strategy, rollouts=pace)
         return int(rendered.one("Rollout", "llm-engine")["spec"]["progressDeadlineSeconds"])
 
-    assert deadline("blueGreen") == deadline("canary") + 570
+    # 570 for the probes' verdict, and what the gateway's release before it may take: three starts, minimum, undecided
+    assert deadline("blueGreen") == deadline("canary") + 570 + 3 * 300 + 120 + 900 + 60
 
 
 def test_nobody_is_root_or_writes_outside_a_volume(chart):
@@ -144,6 +145,37 @@ def test_api_keys_are_mounted_from_a_secret_of_the_sites_own(chart):
     assert mounted(keys={"existingSecret": "team-keys"}) == (True, ["team-keys"])
 
 
+def test_patterns_of_a_site_are_mounted_for_redaction(chart):
+    rendered = chart.render(gateway={"redact": {"existingConfigMap": "ours"}})
+    spec = templates(rendered)["llm-gateway"]["spec"]
+    [mount] = [one for one in spec["containers"][0]["volumeMounts"] if one["name"] == "redact"]
+    file = rendered.all("ConfigMap")[0]["data"]["SLUICE_REDACT_FILE"]
+    assert file == f"{mount['mountPath']}/patterns"
+    assert {"name": "redact", "configMap": {"name": "ours"}} in spec["volumes"]
+
+
+def test_the_engine_is_told_how_to_warm_up(chart):
+    rendered = chart.render(engine={"warmUp": {"requests": 5, "tokens": 32}})
+    [engine] = [one for one in templates(rendered)["llm-engine"]["spec"]["containers"] if one["name"] == "engine"]
+    told = {one["name"]: one.get("value") for one in engine["env"]}
+    assert (told["SLUICE_WARM_UP_REQUESTS"], told["SLUICE_WARM_UP_TOKENS"]) == ("5", "32")
+
+
+def test_the_list_of_words_is_mounted_from_a_config_map_of_the_sites_own(chart):
+    def mounted(**values: Any) -> tuple[list[str], str | None]:
+        rendered = chart.render(gateway=values)
+        spec = templates(rendered)["llm-gateway"]["spec"]
+        data = rendered.all("ConfigMap")[0]["data"]
+        named = [volume["configMap"]["name"] for volume in spec["volumes"] if volume["name"] == "words"]
+        places = [one["mountPath"] for one in spec["containers"][0]["volumeMounts"] if one["name"] == "words"]
+        assert data.get("SLUICE_WORDS_FILE") == ("/etc/sluice/words/words.txt" if named else None)
+        return named + places, data.get("SLUICE_BLOCK_WORDS")
+
+    assert mounted() == ([], None)
+    assert mounted(words={"existingConfigMap": "w"}) == (["w", "/etc/sluice/words"], "false")
+    assert mounted(words={"existingConfigMap": "w", "block": True})[1] == "true"
+
+
 def test_the_store_of_limits_is_named_by_a_secret(chart):
     def named(**values: Any) -> Any:
         return templates(chart.render(gateway=values))["llm-gateway"]["spec"]["containers"][0].get("env")
@@ -161,11 +193,6 @@ def test_every_setting_in_the_values_is_one_of_the_gateways(chart):
     known = schema["properties"]["gateway"]["properties"]["settings"]["properties"]
     snake = {re.sub("([A-Z])", lambda big: "_" + big[1].lower(), name) for name in known}
     assert snake <= set(Settings.model_fields)
-
-
-def test_no_gateway_goes_before_its_successor_is_ready(chart):
-    rolling = chart.render().one("Deployment", "llm-gateway")["spec"]["strategy"]["rollingUpdate"]
-    assert rolling == {"maxUnavailable": 0, "maxSurge": 1}
 
 
 def test_prober_and_gateway_share_the_probe_key(chart):

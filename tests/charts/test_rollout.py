@@ -22,8 +22,13 @@ def canary(chart: Any, **values: Any) -> Any:
     return chart.render(**values).one("Rollout", "llm-engine")["spec"]["strategy"]["canary"]
 
 
+def judging(steps: list[Any]) -> list[Any]:
+    """The analyses of the engine itself: the first one waits for the gateway."""
+    return [step["analysis"] for step in steps if "analysis" in step][1:]
+
+
 def test_probed_pod_outlives_the_first_users_step(chart):
-    assert kinds(canary(chart)["steps"]) == [
+    assert kinds(canary(chart)["steps"])[1:] == [
         {"setCanaryScale": {"replicas": 1}},
         {"setWeight": 0},
         "analysis",
@@ -38,7 +43,7 @@ def test_probed_pod_outlives_the_first_users_step(chart):
 
 
 def test_every_step_is_judged_by_every_gate(chart):
-    analyses = [step["analysis"] for step in canary(chart)["steps"] if "analysis" in step]
+    analyses = judging(canary(chart)["steps"])
     assert [names(analysis) for analysis in analyses] == [GATES] * 4
     assert [args(analysis)["step"] for analysis in analyses] == ["0", "1", "5", "25"]
 
@@ -50,7 +55,7 @@ def test_background_analysis_only_watches(chart):
 
 
 def test_gates_know_which_attempt_they_judge(chart):
-    known = args(canary(chart)["steps"][2]["analysis"])
+    known = args(judging(canary(chart)["steps"])[0])
     assert known["rollout"] == "demo/llm-engine"
     assert known["version"] == "metadata.annotations['sluice.dev/version']"
     assert known["revision"] == "metadata.annotations['rollout.argoproj.io/revision']"
@@ -72,7 +77,7 @@ def test_limits_count_looks_until_the_time_is_over(chart):
         "noData": 50,
         "steps": [{"weight": 0, "minimum": 20}, {"weight": 9, "minimum": 0}],
     }
-    known = [args(s["analysis"]) for s in canary(chart, rollouts=pace)["steps"] if "analysis" in s]
+    known = [args(analysis) for analysis in judging(canary(chart, rollouts=pace)["steps"])]
     assert [(k["undecided-checks"], k["no-data-checks"]) for k in known] == [("18", "8"), ("15", "8")]
     assert known[0]["interval"] == "7s"
 
@@ -80,7 +85,8 @@ def test_limits_count_looks_until_the_time_is_over(chart):
 def test_no_limit_reaches_the_count_even_at_the_slowest_pace(chart):
     longest = {"interval": 1, "undecided": 259200, "steps": [{"weight": w, "minimum": 604800} for w in (0, 1)]}
     rendered = chart.render(rollouts=longest)
-    known = args(rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["canary"]["steps"][2]["analysis"])
+    steps = rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["canary"]["steps"]
+    known = args(steps[0]["analysis"]) | args(judging(steps)[0])
     for template in rendered.all("AnalysisTemplate"):
         for metric in template["spec"]["metrics"]:
             limit = str(metric.get("failureLimit", 0)).removeprefix("{{args.").removesuffix("}}")
@@ -100,7 +106,7 @@ def test_blue_green_is_decided_by_the_probes_before_any_user(chart):
     strategy = rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["blueGreen"]
     assert (strategy["activeService"], strategy["previewService"]) == ("llm-engine-stable", "llm-engine-canary")
     assert strategy["autoPromotionEnabled"] is True
-    assert names(strategy["prePromotionAnalysis"]) == GATES
+    assert names(strategy["prePromotionAnalysis"]) == sorted([*GATES, "llm-gateway-first"])
     assert args(strategy["prePromotionAnalysis"])["step"] == "0"
     assert rendered.all("TraefikService") == []
 
@@ -125,14 +131,11 @@ def test_weights_object_starts_with_everything_on_stable(chart):
 def test_another_version_of_the_same_content_starts_no_pod(chart, release):
     before = chart.render(release=release)
     after = chart.render(release=release | {"version": "v1.0.1", "gates": "e" * 64})
-    for kind, name in [("Rollout", "llm-engine"), ("Deployment", "llm-gateway"), ("Deployment", "llm-prober")]:
+    for kind, name in [("Rollout", "llm-engine"), ("Rollout", "llm-gateway"), ("Deployment", "llm-prober")]:
         assert before.one(kind, name)["spec"]["template"] == after.one(kind, name)["spec"]["template"]
     parts = [
-        text.split("\n  template:\n", 1)[1].split("\n---", 1)[0]
-        for text in (
-            before.text[before.text.index("kind: Rollout") :],
-            after.text[after.text.index("kind: Rollout") :],
-        )
+        [one.split("\n  template:\n", 1)[1] for one in text.split("\n---") if "\nkind: Rollout\n" in one]
+        for text in (before.text, after.text)
     ]
     assert parts[0] == parts[1]
     assert after.one("Rollout", "llm-engine")["metadata"]["annotations"]["sluice.dev/version"] == "v1.0.1"

@@ -48,6 +48,13 @@ def test_release_is_whole_or_refused(chart, release, missing):
         chart.render(release=release)
 
 
+@pytest.mark.parametrize("given", ["{}", "sha256:{}"])
+def test_a_hash_may_carry_its_algorithm_and_the_pod_is_asked_for_the_bare_one(chart, release, given):
+    release["gates"], release["model"]["sha256"] = given.format("d" * 64), given.format("e" * 64)
+    text = str(chart.render(release=release))
+    assert "'value': '" + "e" * 64 + "'" in text
+
+
 def test_no_release_at_all_names_the_file_to_add(chart):
     with pytest.raises(HelmRefused, match=r"add -f environments/<env>/release\.yaml"):
         chart.render(release=None)
@@ -76,7 +83,7 @@ def test_a_password_in_plain_settings_is_refused(chart):
 def test_the_gateway_reaches_its_database_and_knows_it_from_a_secret(chart):
     rendered = chart.render(gateway={"database": {"existingSecret": "db", "port": 6000}})
     rules = rendered.one("NetworkPolicy", "llm-gateway")["spec"]["egress"]
-    container = rendered.one("Deployment", "llm-gateway")["spec"]["template"]["spec"]["containers"][0]
+    container = rendered.one("Rollout", "llm-gateway")["spec"]["template"]["spec"]["containers"][0]
 
     assert [{"protocol": "TCP", "port": 6000}] in [rule["ports"] for rule in rules]
     secret = {"secretKeyRef": {"name": "db", "key": "url"}}

@@ -5,15 +5,18 @@ import re
 import subprocess
 from pathlib import Path
 
+import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 from release import drift
+from release.approval import app as approval
 from release.cli import app
+from release.environment import Release
 from release.flow import app as flow
 
 ROOT = Path(__file__).parents[2]
-PAGES = [".github/CONTRIBUTING.md", "release/README.md", "release/maturity.md"]
+PAGES = [".github/CONTRIBUTING.md", "infrastructure/README.md", "release/README.md", "release/maturity.md"]
 SCHEMA = json.loads((ROOT / "charts/llm/values.schema.json").read_text())
 
 
@@ -28,9 +31,25 @@ def test_every_command_of_a_page_exists(page: str) -> None:
     assert targets <= known | set(folders[1].split())
     commands = {
         str(one.name or getattr(one.callback, "__name__", ""))
-        for one in [*app.registered_commands, *flow.registered_commands]
+        for one in [*app.registered_commands, *flow.registered_commands, *approval.registered_commands]
     }
     assert set(re.findall(r"`sluice ([a-z]+)", text)) <= commands | {"image"}
+
+
+def test_all_that_makes_a_release_is_explained_and_the_chart_takes_it() -> None:
+    text = (ROOT / "release/README.md").read_text()
+    table = text[text.index("## What a release is") : text.index("## Steps that wait")]
+    assert re.findall(r"(?m)^\| `(\w+)` \|", table) == list(Release.model_fields)
+    assert set(SCHEMA["properties"]["release"]["properties"]) == set(Release.model_fields)
+
+
+def test_the_steps_of_the_page_are_steps_that_the_chart_takes() -> None:
+    text = (ROOT / "release/README.md").read_text()
+    block = "\n".join(line[4:] for line in text.splitlines() if line.startswith(("    rollouts:", "      ")))
+    steps = YAML(typ="safe").load(block)["rollouts"]["steps"]
+    schema = json.loads((ROOT / "rollouts/values.schema.json").read_text())["properties"]["steps"]
+    jsonschema.validate(steps, schema)
+    assert {key for step in steps for key in step} == set(schema["items"]["properties"])
 
 
 def test_what_a_fork_sets_is_what_the_chart_takes() -> None:

@@ -124,6 +124,7 @@ def test_no_credentials_stay_in_a_checkout() -> None:
 
 def test_what_deploys_runs_only_where_something_is_named() -> None:
     assert LOADED["release"]["jobs"]["version"]["if"] == "vars.REGISTRY != ''"
+    assert LOADED["ci"]["jobs"]["perf"]["if"] == "vars.REGISTRY != ''"
     for name in ("dev", "staging", "prod"):
         values = YAML(typ="safe").load((ROOT / f"environments/{name}/values.yaml").read_text())
         assert values["delivery"]["cluster"] == ""

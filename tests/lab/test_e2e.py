@@ -6,6 +6,7 @@ import pytest
 from lab import e2e
 from lab.errors import Refused
 from lab.scenario import Scenario
+from lab.stage import Images
 
 ROW: dict[str, Any] = {
     "name": "one",
@@ -52,3 +53,22 @@ def test_what_only_breaks_the_release_is_played_anywhere() -> None:
     one = Scenario.model_validate({"name": "one", "says": "x", "actions": [{"do": "abort"}], "expected": wanted})
 
     e2e.elsewhere([one])
+
+
+class Yard:
+    def gateway(self, before: Images, kind: str) -> str:
+        return f"{before.gateway}-{kind}"
+
+
+@pytest.mark.parametrize(
+    ("changes", "gateway", "engine"),
+    [("engine", "g1", "e2"), ("gateway", "g1-slow", "e1"), ("both", "g1-slow", "e2")],
+)
+def test_a_release_changes_what_its_scenario_says(changes: str, gateway: str, engine: str) -> None:
+    wanted = {"verdict": "promoted", "max_weight": 100}
+    given = {"name": "one", "says": "x", "parts": changes, "gateway": "slow", "expected": wanted}
+    old, new = Images("g1", "e1", "l", {}), Images("g1", "e2", "l", {})
+
+    found = e2e.changed(Scenario.model_validate(given), Yard(), old, new)  # type: ignore[arg-type]
+
+    assert (found.gateway, found.engine) == (gateway, engine)

@@ -1,5 +1,11 @@
+import json
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from lab import gitops, paths
+from lab.errors import Refused
 from lab.gitops import row
 from lab.scenes import SCENES
 from release.errors import ForgeAway
@@ -26,6 +32,24 @@ def test_a_scene_is_ok_only_when_everything_was_seen() -> None:
     assert [one["ok"] for one in rows] == [True, False, False]
     assert rows[0]["expected"] == "All is well."
     assert rows[2]["seen"] == {"ForgeAway: no answer": False}
+
+
+def test_somebody_elses_cluster_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "EXISTING", True)
+    for part in ("all", "cluster", "engine"):
+        with pytest.raises(Refused, match="unset LAB"):
+            gitops.played(gitops.Book.__new__(gitops.Book), part)
+
+
+def test_only_the_scenes_that_were_named_are_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gitops, "OUT", tmp_path / "gitops")
+    book = gitops.Book(("bad",))
+    book.play((good, bad, broken), None)
+    assert book.failed() == 1
+    told = json.loads((tmp_path / "gitops/report.json").read_text())
+    assert [one["name"] for one in told["scenarios"]] == ["bad"]
+    assert {"commit", "started"} <= told.keys()
+    assert gitops.Book(("none",)).failed() == 1  # nothing played is no success
 
 
 def test_every_scene_says_what_is_expected_of_it() -> None:

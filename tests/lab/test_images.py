@@ -1,12 +1,17 @@
 import re
 import shutil
 import subprocess
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
 
 import pytest
 
-from lab import images, paths
+from lab import images, paths, releases
 from lab.errors import Refused
+from lab.stage import Images
 
 PINNED = images.REQUIREMENTS.read_text()
 
@@ -84,3 +89,41 @@ def test_too_little_disk_is_said_before_anything_is_downloaded(tmp_path: Path, m
     with pytest.raises(Refused, match="GiB are free"):
         images.make_engine(None, images.engine_name(), lambda _: None)
     assert not list(tmp_path.iterdir())
+
+
+class Daemon:
+    """As much of a docker client's `api` as a derived image needs."""
+
+    def __init__(self) -> None:
+        self.dockerfile, self.tagged = "", ("", "")
+
+    def build(self, fileobj: IO[bytes], **_: Any) -> Iterator[dict[str, Any]]:
+        with tarfile.open(fileobj=fileobj) as tar:
+            content = tar.extractfile("Dockerfile")
+            self.dockerfile = content.read().decode() if content else ""
+        return iter([{"aux": {"ID": "sha256:built"}}])
+
+    def tag(self, image: str, repository: str, tag: str, force: bool) -> None:
+        self.tagged = repository, tag
+
+    def push(self, repository: str, tag: str, **_: Any) -> Iterator[dict[str, Any]]:
+        return iter([{"aux": {"Digest": "sha256:" + "d" * 64}}])
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines", "name"),
+    [
+        ("good", ["FROM g@sha256:1", "LABEL sluice.lab=next"], "gateway-good"),
+        (
+            "http_500",
+            ["FROM l@sha256:2", "ENV SLUICE_LAB_FAULT=http_500", 'ENTRYPOINT ["python3", "-m", "lab.door"]'],
+            "gateway-http-500",
+        ),
+    ],
+)
+def test_only_a_gateway_with_a_fault_holds_the_labs_code(kind: str, lines: list[str], name: str) -> None:
+    daemon, before = Daemon(), Images("g@sha256:1", "e", "l@sha256:2", {})
+    made = releases.Yard(SimpleNamespace(api=daemon), lambda _: None).gateway(before, kind)
+    assert daemon.dockerfile.splitlines() == lines
+    assert made == f"{paths.REGISTRY}/sluice-lab/{name}@sha256:{'d' * 64}"
+    assert daemon.tagged[0] == f"{paths.REGISTRY}/sluice-lab/{name}"

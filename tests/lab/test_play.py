@@ -7,17 +7,20 @@ from lab.measures import Noticed
 from lab.play import Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage
+from lab.timeline import Moment
 
 IMAGES = Images("g", "e", "l", {})
 
 
-def played(tmp_path: Path, **seen: Any) -> list[str]:
-    wanted = {"verdict": "aborted", "max_weight": 5, "detect_seconds": 60, "alert": "ABORTED", "failed": 3}
+def played(tmp_path: Path, expected: dict[str, Any] | None = None, **seen: Any) -> list[str]:
+    wanted = {"verdict": "aborted", "max_weight": 5, "detect_seconds": 60, "alert": "ABORTED", "failed": 3} | (
+        expected or {}
+    )
     scenario = Scenario.model_validate({"name": "one", "says": "x", "expected": wanted})
     play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
     good = {"verdict": "aborted", "max_weight": 5, "exit_code": 3, "detect_seconds": 10.0, "alert": "ABORTED"}
     for name, value in {**good, "noticed": Noticed(10, 1, 0, 0), **seen}.items():
-        setattr(play.result, name, value)
+        setattr(play if name == "gateway" else play.result, name, value)
     return play.differences()
 
 
@@ -59,3 +62,35 @@ def test_what_sluice_explain_must_say_is_looked_for(tmp_path: Path) -> None:
     play.result.verdict, play.result.exit_code, play.said = "aborted", 3, "Gate bad-share failed."
 
     assert play.differences() == ["sluice explain does not say '(undecided)' but: Gate bad-share failed."]
+
+
+def moment(pods: int, weight: int = 0, verdict: str = "waiting") -> Moment:
+    return Moment(1.0, "v1.1.0", "2", weight, 0, "Progressing", verdict == "aborted", verdict, pods)
+
+
+GATEWAY_FIRST = {"engine_begins": False, "gateway_pods": 1}
+
+
+def test_an_engine_that_did_not_begin_and_one_new_gateway_pod_are_as_expected(tmp_path: Path) -> None:
+    seen = {"moments": [moment(0), moment(0, verdict="aborted")], "gateway": [moment(0), moment(1)]}
+    assert played(tmp_path, GATEWAY_FIRST, **seen) == []
+
+
+def test_an_engine_that_is_not_changed_has_not_begun(tmp_path: Path) -> None:
+    assert played(tmp_path, GATEWAY_FIRST, moments=[moment(1, weight=100, verdict="promoted")]) == []
+
+
+@pytest.mark.parametrize(
+    ("seen", "said"),
+    [
+        ({"moments": [moment(0), moment(1)]}, "a pod of the new engine was started"),
+        ({"gateway": [moment(1), moment(2)]}, "the new gateway got 2 pods, expected at most 1"),
+    ],
+)
+def test_a_part_that_went_too_far_is_said(tmp_path: Path, seen: dict[str, Any], said: str) -> None:
+    assert played(tmp_path, GATEWAY_FIRST, **seen) == [said]
+
+
+def test_failures_on_any_arm_are_counted_when_none_may_fail(tmp_path: Path) -> None:
+    said = "stable and canary failed 2 requests, at most 0 expected"
+    assert played(tmp_path, {"failed": 0}, noticed=Noticed(10, 2, 0, 1)) == [said]

@@ -3,14 +3,15 @@ import os
 import subprocess
 import sys
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from lab import engine
 
 
-async def started(port: int, seconds: str = "5") -> tuple[int | None, str]:
-    env = os.environ | {"SLUICE_ENGINE_PORT": str(port), "SLUICE_STARTED_SECONDS": seconds}
+async def started(port: int, seconds: str = "5", **more: str) -> tuple[int | None, str]:
+    env = os.environ | {"SLUICE_ENGINE_PORT": str(port), "SLUICE_STARTED_SECONDS": seconds} | more
     ran = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "model.started", env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -31,6 +32,27 @@ def answering(status: int, body: object) -> TestServer:
 async def test_an_engine_that_generates_has_started() -> None:
     async with TestServer(engine.create_app(engine.Settings())) as server:
         assert await started(server.port or 0) == (0, "started\n")
+
+
+@pytest.mark.parametrize(("more", "lengths"), [({}, [16, 16, 16, 1]), ({"REQUESTS": "2", "TOKENS": "64"}, [64, 64, 1])])
+async def test_it_warms_up_as_it_is_told_before_the_token_that_counts(more: dict[str, str], lengths: list[int]) -> None:
+    asked = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append((await request.json())["max_tokens"])
+        return web.json_response({"usage": {"completion_tokens": asked[-1]}})
+
+    app = web.Application()
+    app.router.add_post("/v1/completions", handle)
+    async with TestServer(app) as server:
+        told = {f"SLUICE_WARM_UP_{name}": value for name, value in more.items()}
+        assert await started(server.port or 0, **told) == (0, "started\n")
+    assert asked == lengths
+
+
+async def test_a_number_that_is_none_is_told_in_one_line() -> None:
+    code, said = await started(unused_port(), SLUICE_WARM_UP_TOKENS="many")
+    assert (code, said.count("\n"), "SLUICE_WARM_UP_TOKENS" in said) == (1, 1, True)
 
 
 async def test_nobody_listening_is_not_started() -> None:

@@ -36,8 +36,8 @@ def test_the_dashboard_becomes_a_configmap_that_grafana_finds(helm):
     assert json.loads(found["data"]["sluice.json"]) == wanted
 
 
-@pytest.mark.parametrize("component", ["gateway", "engine"])
-def test_gateways_and_engines_are_scraped_with_the_label_that_alerts_need(helm, component):
+@pytest.mark.parametrize("component", ["gateway", "engine", "prober"])
+def test_gateways_engines_and_probers_are_scraped_with_the_label_that_alerts_need(helm, component):
     spec = rendered(helm)["PodMonitor", f"mon-{component}"]["spec"]
     assert spec["selector"]["matchLabels"] == {"app.kubernetes.io/component": component}
     (endpoint,) = spec["podMetricsEndpoints"]
@@ -48,7 +48,7 @@ def test_gateways_and_engines_are_scraped_with_the_label_that_alerts_need(helm, 
 def test_the_operator_finds_rules_and_monitors_by_the_labels_of_values(helm):
     made = rendered(helm, "--set", "selectorLabels.release=prom")
     found = [document for (kind, _), document in made.items() if kind != "ConfigMap"]
-    assert len(found) == 5
+    assert len(found) == 6
     assert all(document["metadata"]["labels"]["release"] == "prom" for document in found)
 
 

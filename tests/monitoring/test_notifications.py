@@ -89,6 +89,7 @@ def test_start_promotion_and_waiting_are_told(message):
     assert message("release-started", rollout()) == "Release v1.3.0 of demo/llm-engine (revision 3) starts."
     assert message("release-promoted", rollout()).startswith("PROMOTED: v1.3.0 of demo/llm-engine (revision 3) ")
     assert message("analysis-inconclusive", rollout()).startswith("WAITING at the 5 % step: v1.3.0 ")
+    assert message("release-held", rollout()).startswith("HELD at the 5 % step: v1.3.0 ")
 
 
 def test_every_subscribed_trigger_exists_and_sends_a_template_that_exists():

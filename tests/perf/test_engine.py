@@ -28,6 +28,7 @@ def test_an_image_by_digest_runs_on_its_cores_as_every_engine_starts(docker: Pat
 
     assert "--cpuset-cpus=0,2" in line
     assert "--env=SLUICE_ENGINE_PORT=4000" in line
+    assert f"--env=SLUICE_MODEL_NAME={engine.named_model(engine.ROOT)[0]}" in line
     assert line.endswith(f"{IMAGE} --distributed-executor-backend=uni")
     assert "--gpus" not in line
     assert f"--name={how.container}" in line

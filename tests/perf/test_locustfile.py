@@ -6,8 +6,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
-from perf import engine
+from locust import Events
+from locust.env import Environment
+
+from perf import engine, locustfile
+from perf.sample import Sample
 
 LOCUST = [str(Path(sys.executable).with_name("locust")), "-f", "perf/locustfile.py"]
 ENV = {name: value for name, value in os.environ.items() if name != "LOCUST_SKIP_MONKEY_PATCH"}
@@ -62,3 +67,21 @@ def fetched(url: str) -> str:
         except urllib.error.URLError:
             time.sleep(0.1)
     raise AssertionError(f"{url} does not answer")
+
+
+def test_workers_tell_the_master_how_late_their_requests_left() -> None:
+    """Each with an environment of its own; only what lies between them, which is Locust's, is left out."""
+    worker, master = (Environment(events=Events()) for _ in range(2))
+    for one in (worker, master):
+        locustfile.keep_the_delays(one)
+    for sent in (0.001, 0.05):
+        worker.samples[0](Sample("chat", "chat", "en", 0.0, sent=sent))
+
+    for _ in range(2):  # what was told is not told again
+        told: dict[str, Any] = {}
+        worker.events.report_to_master.fire(client_id="w", data=told)
+        master.events.worker_report.fire(client_id="w", data=told)
+    assert master.delays == [0.001, 0.05]
+
+    locustfile.say_when_the_schedule_slipped(master)
+    assert master.process_exit_code == locustfile.INVALID

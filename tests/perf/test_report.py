@@ -70,7 +70,7 @@ def test_the_report_names_the_metric_that_says_most_against_the_candidate() -> N
 
     assert found["ratio"] == found["metrics"][found["metric"]]["ratio"]
     assert found["ci"][0] == min(one["ci"][0] for one in found["metrics"].values())
-    assert set(found) >= {"commit", "valid", "verdict", "schedule_p99_ms", "ceiling_ratio"}
+    assert set(found) >= {"valid", "verdict", "schedule_p99_ms", "ceiling_ratio"}
 
 
 def test_a_report_is_there_whole_or_not_at_all(tmp_path: Path) -> None:

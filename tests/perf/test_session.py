@@ -78,6 +78,13 @@ def test_windows_turn_the_order_and_ask_both_engines_the_same() -> None:
     assert [phase.seed for phase in run.asked[::2]] == [phase.seed for phase in run.asked[1::2]]
 
 
+def test_the_queue_of_a_flood_is_never_long() -> None:
+    run = fake()
+    run.windows({STEADY: 10.0, FLOOD: 600.0}, windows=1, pairs=1)
+
+    assert max(phase.rate * phase.seconds for phase in run.asked) == pytest.approx(session.MOST_REQUESTS)
+
+
 def test_the_ceiling_is_looked_for_between_the_coarse_steps_too() -> None:
     assert between(300)[0] > 300
     assert between(300)[-1] < 600

@@ -24,6 +24,25 @@ def test_one_pair_decides_nothing() -> None:
     assert stats.ratio([100.0], [50.0], 0.95).verdict(BOUNDS) == "unsure"
 
 
+def test_five_pairs_decide_nothing_and_six_that_agree_do() -> None:
+    """With five, all of one sign come by chance in one of 32 cases: more than one in 40."""
+    assert stats.ratio([100.0] * 5, [50.0] * 5, 0.95).verdict(BOUNDS) == "unsure"
+    assert stats.ratio([100.0] * 6, [50.0] * 6, 0.95).verdict(BOUNDS) == "fail"
+
+
+@pytest.mark.parametrize(("pairs", "cut"), [(5, 0), (6, 1), (8, 1), (12, 3), (15, 4), (20, 6)])
+def test_the_interval_is_that_of_the_published_tables(pairs: int, cut: int) -> None:
+    """Two-sided 95 % intervals of a median by order statistics: Conover, Practical Nonparametric Statistics, 3.2."""
+    assert stats.outside(pairs, 0.025) == cut
+
+
+def test_a_burst_that_hit_one_side_of_some_pairs_changes_nothing() -> None:
+    old, new = noisy(1.0, pairs=12)
+    new[2], new[7] = new[2] / 5, new[7] / 3
+
+    assert stats.ratio(old, new, 0.95).verdict(BOUNDS) == "pass"
+
+
 def test_the_same_engine_twice_fails_in_none_of_twenty_runs() -> None:
     verdicts = [stats.ratio(*noisy(1.0, seed=seed), 0.95).verdict(BOUNDS) for seed in range(20)]
 

@@ -18,7 +18,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from lab import engine, fault
-from quality import cases, prober, prompts
+from quality import cases, prober, probing, prompts
 from rollouts import gates
 
 KEY = "probe-key"
@@ -67,7 +67,7 @@ async def probed(gateway: Gateway, until: Until, **given: Any) -> prober.Prober:
     """Probe until what the test waits for has come, however slow the machine is."""
     async with TestServer(gateway.app, handler_cancellation=True) as server:
         url = str(server.make_url("/")).rstrip("/")
-        settings = prober.Settings(**{"gateway": url, "key": KEY, "model": "sluice-tiny", "rate_per_arm": 50, **given})
+        settings = probing.Settings(**{"gateway": url, "key": KEY, "model": "sluice-tiny", "rate_per_arm": 50, **given})
         made = prober.Prober(settings, prompts.load(), cases.load(), gates.load().quality)
         async with prober.session_of(settings) as session, asyncio.timeout(60):
             running = asyncio.create_task(made.run(session))
@@ -83,7 +83,7 @@ async def test_both_arms_get_the_rate_three_quarters_of_it_streamed(real: str) -
     gateway, began = Gateway(real), time.monotonic()
     made = await probed(gateway, lambda _: len(gateway.asked) >= 120)
     arms = Counter(arm for arm, _, _ in gateway.asked)
-    assert all(20 < arms[arm] <= 50 * (time.monotonic() - began) + 1 for arm in prober.ARMS)
+    assert all(20 < arms[arm] <= 50 * (time.monotonic() - began) + 1 for arm in probing.ARMS)
     streamed = sum(stream for _, stream, _ in gateway.asked) / len(gateway.asked)
     assert 0.65 < streamed < 0.85
     assert made.failed == {"stable": 0, "canary": 0}

@@ -19,6 +19,7 @@ from tests.release.team import Board, Team
 
 NAMESPACE = "demo"
 ROLLOUT = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/llm-engine"
+GATEWAY = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/rollouts/llm-gateway"
 RUNS = f"/apis/argoproj.io/v1alpha1/namespaces/{NAMESPACE}/analysisruns"
 DEPLOYMENTS = f"/apis/apps/v1/namespaces/{NAMESPACE}/deployments"
 DIGEST = "sha256:" + "a" * 64
@@ -206,6 +207,24 @@ def state(rollout: Callable[..., dict[str, Any]]) -> Callable[..., State]:
 @pytest.fixture
 def rollout_path() -> str:
     return ROLLOUT
+
+
+@pytest.fixture
+def gateway_path() -> str:
+    return GATEWAY
+
+
+@pytest.fixture
+def gateway(rollout: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """The gateway's Rollout; one of two pods is new, and no router weighs them, unless the test says otherwise."""
+
+    def make(**changes: Any) -> dict[str, Any]:
+        found = rollout(**({"canary": {}, "currentStepIndex": 1} | changes))
+        found["metadata"]["name"] = "llm-gateway"
+        found["spec"]["replicas"] = 2
+        return found
+
+    return make
 
 
 @pytest.fixture

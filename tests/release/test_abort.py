@@ -44,7 +44,7 @@ def test_superseding_waits_until_the_old_pods_are_gone(
     api.on("PATCH", rollout_path, {})
     api.on("PATCH", f"{rollout_path}/status", {})
     assert supersede(cluster, "v1.2.0", pause=0.01).version == "v1.1.0"
-    assert api.paths("GET") == [rollout_path] * 3
+    assert api.paths("GET").count(rollout_path) == 3
     reason = api.heard("PATCH")[0]["body"]["metadata"]["annotations"]["sluice.dev/abort-reason"]
     assert reason.endswith("superseded by v1.2.0")
 
@@ -58,3 +58,25 @@ def test_superseding_gives_up_on_pods_that_stay(
     api.on("PATCH", f"{rollout_path}/status", {})
     with pytest.raises(TimedOut, match="pods are still there"):
         supersede(cluster, "v1.2.0", pause=0.01)
+
+
+def test_both_parts_that_are_in_progress_are_stopped(
+    api: Any, cluster: Cluster, rollout: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout())
+    api.on("GET", gateway_path, gateway())
+    for path in (rollout_path, gateway_path):
+        api.on("PATCH", path, {})
+        api.on("PATCH", f"{path}/status", {})
+    assert abort(cluster, "why").rollout == "demo/llm-engine"
+    assert api.paths("PATCH") == [rollout_path, f"{rollout_path}/status", gateway_path, f"{gateway_path}/status"]
+
+
+def test_a_gateway_alone_is_stopped_too(
+    api: Any, cluster: Cluster, healthy: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway())
+    api.on("PATCH", gateway_path, {})
+    api.on("PATCH", f"{gateway_path}/status", {})
+    assert abort(cluster, "why").rollout == "demo/llm-gateway"

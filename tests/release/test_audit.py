@@ -1,4 +1,4 @@
-from release.audit import Entry, promoted, read, shown, write
+from release.audit import Entry, chosen, promoted, read, shown, write
 from tests.release.team import Team
 
 
@@ -31,3 +31,17 @@ def test_a_release_that_was_stopped_later_is_not_a_good_one(team: Team) -> None:
 
 def test_a_repository_without_a_log_has_no_lines(team: Team) -> None:
     assert read(team.history, "staging") == []
+
+
+def test_the_log_answers_who_did_what_since_when() -> None:
+    lines = [
+        Entry("prod", "v1.0.0", "verdict", verdict="promoted", who="ada", when="2026-01-01T09:00:00+00:00"),
+        Entry("prod", "v1.1.0", "verdict", verdict="aborted", who="bob", when="2026-01-02T09:00:00+00:00"),
+        Entry("prod", "v1.0.0", "rollback", who="ada", when="2026-01-03T09:00:00+00:00"),
+    ]
+    assert chosen(lines, "", "", "") == lines
+    assert chosen(lines, "verdict", "", "") == lines[:2]
+    assert chosen(lines, "aborted", "", "") == lines[1:2]
+    assert chosen(lines, "", "ada", "") == [lines[0], lines[2]]
+    assert chosen(lines, "", "", "2026-01-02") == lines[1:]
+    assert chosen(lines, "rollback", "bob", "") == []

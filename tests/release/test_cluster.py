@@ -6,6 +6,7 @@ import pytest
 
 from release.cluster import Cluster, Run, State, connect
 from release.errors import NotInstalled, Unreachable
+from release.watch import progress
 
 Make = Callable[..., State]
 
@@ -96,3 +97,24 @@ def test_a_server_that_is_gone_is_one_line(api: Any, cluster: Cluster) -> None:
     with pytest.raises(Unreachable, match="does not answer") as error:
         cluster.state()
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("reason", "step", "waits"),
+    [
+        ("CanaryPauseStep", {"pause": {}}, True),
+        ("CanaryPauseStep", {"pause": {"duration": "60s"}}, False),
+        ("InconclusiveAnalysisRun", {"analysis": {}}, False),
+        ("BlueGreenPause", {}, True),
+    ],
+)
+def test_only_a_pause_without_an_end_waits_for_a_person(rollout: Any, reason: str, step: Any, waits: bool) -> None:
+    found = rollout(pauseConditions=[{"reason": reason}])
+    found["spec"]["strategy"]["canary"]["steps"][4] = step
+    state = State.of(found)
+    assert state.waits is waits
+    assert ("sluice approve" in progress(state)) is waits
+
+
+def test_a_release_that_pauses_nowhere_waits_for_nobody(rollout: Any) -> None:
+    assert State.of(rollout()).waits is False

@@ -1,5 +1,8 @@
+import gzip
 import json
+from base64 import b64encode
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +10,7 @@ import pytest
 
 from release import environment
 from release.cluster import Cluster
-from release.deploy import Deploy
+from release.deploy import Deploy, template
 from release.errors import InProgress, Refused, Unreachable
 from release.helm import Helm
 
@@ -151,3 +154,94 @@ def test_a_stopped_release_with_other_pods_may_be_tried(
     new["spec"]["template"] = {"changed": True}
     helm.prints("template", json.dumps(new))
     assert deploy().hand_over(replace=False)
+
+
+def killed(helm: Any, api: Any) -> None:
+    """Helm's third revision is pending, and nobody works on it."""
+    told = helm.revision("engine:new")
+    told["info"]["status"] = "pending-upgrade"
+    helm.prints("status", json.dumps(told))
+    path = "/api/v1/namespaces/demo/secrets/sh.helm.release.v1.llm.v3"
+    zipped = b64encode(gzip.compress(json.dumps(told).encode()))
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {}, "data": {"release": b64encode(zipped).decode()}}
+    api.on("GET", path, secret)
+    api.on("PATCH", path, secret)
+
+
+def test_a_deployment_killed_in_mid_helm_goes_on_under_the_lock_alone(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str, folder: Path
+) -> None:
+    killed(helm, api)
+    found = rollout()
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = running(folder)
+    api.on("GET", rollout_path, found)  # Argo had got it already, and judges it
+    with pytest.raises(InProgress, match="revision 3, or was killed there"):
+        deploy().hand_over(replace=False)
+    assert api.paths("PATCH") == []
+    mine = replace(deploy(), alone=True)
+    assert mine.hand_over(replace=False)
+    assert [path.rsplit("/", 1)[-1] for path in api.paths("PATCH")] == ["sh.helm.release.v1.llm.v3"]
+    assert len(helm.asked("upgrade")) == 1
+
+
+def test_a_killed_deployment_of_another_version_still_waits_for_the_verdict(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    killed(helm, api)
+    api.on("GET", rollout_path, rollout(version="v1.0.9"))
+    with pytest.raises(InProgress, match=r"v1\.0\.9 is being judged"):
+        replace(deploy(), alone=True).hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_a_killed_deployment_whose_release_was_stopped_is_not_tried_again(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
+) -> None:
+    killed(helm, api)
+    api.on("GET", rollout_path, rollout(abort=True, message="metric bad-share Failed"))
+    with pytest.raises(Refused, match="was stopped here"):
+        replace(deploy(), alone=True).hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_a_gateway_in_progress_is_a_release_in_progress(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    gateway: Make,
+    rollout_path: str,
+    gateway_path: str,
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway())
+    helm.deployed("engine:old")
+    with pytest.raises(InProgress, match=r"llm-gateway: v1\.1\.0 is being judged"):
+        deploy().hand_over(replace=False)
+    assert helm.asked("upgrade") == []
+
+
+def test_a_gateway_that_was_stopped_is_not_tried_again(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    gateway: Make,
+    rollout_path: str,
+    gateway_path: str,
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway(abort=True, message="metric backstop Failed"))
+    helm.deployed("engine:new")
+    with pytest.raises(Refused, match=r"was stopped here .*backstop"):
+        deploy().hand_over(replace=False)
+
+
+def test_each_rollout_is_compared_with_its_own_template() -> None:
+    def manifests(engine: str, gateway: str) -> list[dict[str, Any]]:
+        names = {"llm-gateway": gateway, "llm-engine": engine}
+        return [
+            {"kind": "Rollout", "metadata": {"name": name}, "spec": {"template": text}} for name, text in names.items()
+        ]
+
+    assert (template(manifests("e", "g")), template(manifests("e", "g"), "gateway")) == ("e", "g")

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from release.drift import drifted, plural, quantity
+from release.cluster import Cluster
+from release.drift import drifted, live, plural, quantity
 
 
 def deployment(replicas: int = 2, **metadata: Any) -> dict[str, Any]:
@@ -50,3 +51,19 @@ def test_one_quantity_written_twice_is_no_drift(one: Any, other: Any) -> None:
 
 def test_a_kind_is_found_under_its_plural() -> None:
     assert [plural(one) for one in ("Rollout", "NetworkPolicy")] == ["rollouts", "networkpolicies"]
+
+
+def test_objects_of_one_kind_are_each_asked_for(api: Any, cluster: Cluster) -> None:
+    names, kinds = ("llm-gateway", "llm-engine"), (("v1", "ServiceAccount"), ("apps/v1", "Deployment"))
+    wanted = [
+        {"apiVersion": version, "kind": kind, "metadata": {"name": name}} for version, kind in kinds for name in names
+    ]
+    there = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "llm-gateway", "labels": {"a": "b"}}}
+    api.on("GET", "/api/v1/namespaces/demo/serviceaccounts/llm-gateway", there)
+    found = live(cluster.client, wanted, "demo")
+    assert (found["ServiceAccount/llm-gateway"] or {})["metadata"]["labels"] == {"a": "b"}
+    assert [name for name, one in found.items() if one is None] == [
+        "ServiceAccount/llm-engine",
+        "Deployment/llm-gateway",
+        "Deployment/llm-engine",
+    ]

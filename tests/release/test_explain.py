@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -100,3 +101,24 @@ def test_figures_are_written_for_people() -> None:
         "more than a thousand trillion",
     ]
     assert [percent(share) for share in (0.002, 0.375)] == ["0.2 %", "38 %"]
+
+
+def test_a_release_that_was_stopped_with_its_gateway_says_so_first(state: Make) -> None:
+    failed = Evidence("bad-share", "probe", "0", 20, 20, 20, 0, FAIL, {"tolerated": 5e8, "stable": 4e6})
+    gateway = case(state(abort=True, message="metric backstop Failed"), failed)
+    told = explain(replace(case(state(abort=True)), gateway=gateway))
+    assert told[0] == "v1.1.0 was stopped with its gateway, and the engine's release did not begin."
+    assert "20 of 20 judged canary requests were bad" in " ".join(told)
+
+
+def test_while_the_gateway_is_judged_its_evidence_is_told(state: Make) -> None:
+    gateway = case(state(canary={}), evidence(UNDECIDED, "probe", "0"))
+    told = explain(replace(case(state()), gateway=gateway))
+    assert "its gateway goes first, 1 of 1 pods are new" in told[0]
+    assert "Gate bad-share has not enough evidence for probes" in told[1]
+
+
+def test_a_promoted_gateway_changes_nothing_in_the_engines_story(state: Make) -> None:
+    done = state(phase="Healthy", stableRS="new")
+    alone = explain(case(done, evidence(PASS)))
+    assert explain(replace(case(done, evidence(PASS)), gateway=case(done))) == alone

@@ -94,3 +94,17 @@ def test_an_environment_without_a_cluster_deploys_and_compares_nothing(tmp_path:
     assert "nothing to compare" in sluice("drift", tmp_path, "--if-named").stdout
     told = CliRunner().invoke(cli, ["deploy", str(tmp_path), "--if-named"])
     assert (told.exit_code, "nothing to deploy" in told.stdout) == (0, True)
+
+
+def test_a_first_release_that_another_job_has_just_written_is_not_overlooked(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KUBECONFIG", raising=False)
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.history.git("checkout", "--quiet", "--detach", team.history.main)
+    team.push("feat: name the cluster", {"environments/staging/values.yaml": "delivery: {cluster: 'https://c'}\n"})
+    team.releases("staging", "v0.1.0")
+    folder = team.history.root / "environments/staging"
+    told = CliRunner().invoke(cli, ["deploy", str(folder), "--locked", "--if-named"])
+    assert "nothing to deploy" not in told.stdout
+    assert (told.exit_code, "workflow identity" in told.stderr) == (5, True)

@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 from pathlib import Path
@@ -6,7 +7,7 @@ from typing import Any
 import pytest
 
 from release.errors import Refused, Unreachable, UpgradeFailed
-from release.helm import Helm, executable, one_line, run
+from release.helm import Helm, Pending, executable, one_line, run
 
 CACHED = Path(os.environ.get("SLUICE_CACHE", "/var/cache/sluice")) / "bin" / "helm"
 
@@ -82,3 +83,13 @@ def test_a_failed_upgrade_counts_as_nothing_deployed(helm: Any, tmp_path: Path) 
     helm.deployed("engine:old")
     helm.prints("status", (helm.at / "status").read_text().replace('"deployed"', '"failed"'))
     assert run(helm_at(tmp_path).deployed()) == []
+
+
+@pytest.mark.parametrize("status", ["pending-install", "pending-upgrade", "pending-rollback"])
+def test_a_revision_that_is_pending_is_told_with_its_number(helm: Any, tmp_path: Path, status: str) -> None:
+    told = helm.revision("engine:new")
+    told["info"]["status"] = status
+    helm.prints("status", json.dumps(told))
+    with pytest.raises(Pending, match="at work on revision 3") as found:
+        run(helm_at(tmp_path).deployed())
+    assert found.value.revision == 3

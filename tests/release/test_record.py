@@ -101,3 +101,8 @@ def test_a_tag_whose_commit_pins_no_model_is_refused(team: Team, content: dict[s
     release = checked({"release": content | {"version": "v0.9.0"}}, "release.yaml")
     with pytest.raises(Refused, match=r"v0\.9\.0:model/model\.yaml: is no model pin"):
         record.check(team.history, release)
+
+
+def test_a_commit_without_a_model_pin_is_refused_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"model\.yaml: cannot be read"):
+        record.content(tmp_path, "staging", "v1.0.0", IMAGES, tmp_path / "gates.yaml")

@@ -37,3 +37,15 @@ def test_missing_figures_of_a_release_in_progress_are_said(
     out = io.StringIO()
     shown(cluster, None, Console(file=out, width=200))
     assert "no Prometheus named" in out.getvalue()
+
+
+def test_the_gateways_part_is_told_beside_the_engines(
+    api: Any, cluster: Cluster, rollout: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    api.on("GET", rollout_path, rollout())
+    api.on("GET", gateway_path, gateway(), gateway(abort=True, message="metric backstop Failed"))
+    out = io.StringIO()
+    shown(cluster, None, Console(file=out, width=200))
+    assert "1 of 2 pods are v1.1.0; it goes first" in out.getvalue()
+    found = status(cluster, None)["gateway"]
+    assert (found["verdict"], found["pods"], found["message"]) == ("aborted", 1, "metric backstop Failed")

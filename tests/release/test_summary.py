@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from release.summary import PERF, QUALITY, publish, summary
+from release.summary import PERF, QUALITY, publish, tables
 
 GROUP = {"bleu": 71.2, "chrf": 80.1, "accuracy": 0.98, "cases": 300, "ci": {"bleu": [-0.4, 0.3]}}
 TRIAL = {"name": "candidate", "expected": "pass", "verdict": "fail", "reason": "bleu", "zh": GROUP, "all": GROUP}
@@ -26,7 +26,7 @@ def write(root: Path, path: Path, document: object) -> None:
 def test_both_gates_are_tables(tmp_path: Path) -> None:
     write(tmp_path, QUALITY, {"cases": [TRIAL]})
     write(tmp_path, PERF, THROUGHPUT)
-    text = summary(tmp_path, "")
+    text = tables(tmp_path, "")
     assert "| candidate | fail | pass | zh | 300 | 71.2 | – | 80.1 | – | 0.98 | [-0.4, 0.3] |" in text
     assert "| tokens_per_second | 0.810 | [0.790, 0.830] | fail |" in text
     assert "- tokens/s on x: 812 of 900 needed, fail" in text
@@ -35,15 +35,15 @@ def test_both_gates_are_tables(tmp_path: Path) -> None:
 
 
 def test_it_says_where_it_ran_and_what_did_not(tmp_path: Path) -> None:
-    assert "Ran on the hosted CPU, with the CPU engine." in summary(tmp_path, "")
-    assert "Ran on the runner `h100-pool`." in summary(tmp_path, "h100-pool")
-    assert summary(tmp_path, "").count("Did not run here.") == 2
+    assert "Ran on the hosted CPU, with the CPU engine." in tables(tmp_path, "")
+    assert "Ran on the runner `h100-pool`." in tables(tmp_path, "h100-pool")
+    assert tables(tmp_path, "").count("Did not run here.") == 2
 
 
 def test_a_run_that_says_nothing_and_a_first_release_are_named(tmp_path: Path) -> None:
     run = THROUGHPUT | {"valid": False, "doubts": ["the tool was late"], "metrics": {}, "first_release": True}
     write(tmp_path, PERF, run)
-    text = summary(tmp_path, "")
+    text = tables(tmp_path, "")
     assert "not valid: the tool was late" in text
     assert "No live release to compare with" in text
 

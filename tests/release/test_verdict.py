@@ -39,6 +39,25 @@ def test_an_abort_told_twice_reverts_once(team: Team, board: Board) -> None:
     before = team.history.sha(team.history.main)
     assert told(team, board, "staging", "v1.1.0", "aborted") is None
     assert team.history.sha(team.history.main) == before
+    assert [one.what for one in read(team.history, "staging")] == ["verdict", "reverted"]
+
+
+def test_git_says_what_runs_before_the_figures_are_looked_for(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    seen: list[str] = []
+
+    def evidence() -> list[str]:
+        seen.append(team.version_in("staging"))
+        return ["40 of 120 bad"]
+
+    settle(team.history, board, said("staging", "v1.1.0", "aborted"), evidence)  # type: ignore[arg-type]
+    assert seen == ["v1.0.0"]
+    [kept] = [one for one in read(team.history, "staging") if one.what == "verdict"]
+    assert kept.evidence == ["40 of 120 bad"]
+    assert kept.release != ""
+    marked = [sha for sha, _, state in board.marked if state == "failure"]
+    assert team.history.text(marked[-1], "environments/staging/release.yaml") is not None
+    assert "v1.1.0" in (team.history.text(marked[-1], "environments/staging/release.yaml") or "")
 
 
 def test_a_late_verdict_does_not_touch_what_came_after(team: Team, board: Board) -> None:

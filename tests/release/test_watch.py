@@ -155,3 +155,59 @@ def test_a_gateway_that_never_comes_is_named_when_time_is_up(
 
     with pytest.raises(TimedOut, match="but llm-gateway has 1 of 2 pods ready"):
         watch(cluster, Kept(), timeout=0.1).verdict()
+
+
+STOPPED = {"abort": True, "phase": "Degraded", "message": "metric backstop Failed"}
+
+
+def test_a_gateway_that_was_stopped_is_named_and_not_the_engine(
+    api: Any, cluster: Cluster, rollout: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    waits = {"currentStepIndex": 0, "updatedReplicas": 0, "canary": {}}
+    api.on("GET", rollout_path, rollout(**waits), rollout(**waits), rollout(**waits), rollout(**waits, abort=True))
+    api.on("GET", gateway_path, gateway(), gateway(), gateway(**STOPPED))
+    kept = Kept()
+    with pytest.raises(Aborted, match=r"v1\.1\.0 stopped with its gateway, .* did not begin: metric backstop Failed"):
+        watch(cluster, kept).verdict()
+    said = [event.text for event in kept.events if event.kind == "gateway"]
+    assert said == ["gateway: 1 of 2 pods are v1.1.0; it goes first", "gateway: v1.1.0 aborted"]
+
+
+def test_a_release_of_the_gateway_alone_is_stopped_with_it(
+    api: Any, cluster: Cluster, healthy: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, gateway(), gateway(**STOPPED))
+    with pytest.raises(Aborted, match="stopped with its gateway"):
+        watch(cluster, Kept()).verdict()
+
+
+def test_a_release_is_promoted_once_its_gateway_is_too(
+    api: Any, cluster: Cluster, healthy: Make, gateway: Make, rollout_path: str, gateway_path: str
+) -> None:
+    api.on("GET", rollout_path, healthy())
+    done = gateway(phase="Healthy", stableRS="new")
+    api.on("GET", gateway_path, *[gateway()] * 4, done)
+    kept = Kept()
+    watch(cluster, kept).verdict()
+    said = [event.text for event in kept.events if event.kind in ("message", "gateway")]
+    assert said[0] == "gateway: 1 of 2 pods are v1.1.0; it goes first"
+    assert "the engine is promoted, but llm-gateway has 1 of 2 new pods" in said
+
+
+def test_figures_are_the_gateways_until_the_engine_begins(
+    api: Any,
+    cluster: Cluster,
+    metrics: Any,
+    prometheus: Prometheus,
+    rollout: Make,
+    healthy: Make,
+    gateway: Make,
+    rollout_path: str,
+    gateway_path: str,
+) -> None:
+    api.on("GET", rollout_path, rollout(canary={}), rollout(), healthy())
+    api.on("GET", gateway_path, gateway(), gateway(phase="Healthy", stableRS="new"))
+    watch(cluster, Kept(), prometheus).verdict()
+    asked = [heard["query"]["query"][0] for heard in metrics.heard("GET")]
+    assert ["demo/llm-gateway" in one for one in asked] == [True, False, False]

@@ -18,6 +18,10 @@ ARGS = {
     "no-data-checks": "6",
     "quiet": "probes",
     "quiet-after": "180",
+    "namespace": "demo",
+    "gateway": "llm-gateway",
+    "new-pods": "aaa",
+    "old-pods": "bbb",
 }
 RELEASE = 'rollout="demo/llm-engine", release="v1.2.0-r3"'
 
@@ -159,6 +163,64 @@ def test_data_are_requests_of_the_canary_that_ended_whatever_their_outcome(promt
     assert not differences(promtool, {name % "stable": "50x60"}, asked, None)
 
 
+@pytest.mark.parametrize(
+    ("phase", "expected"),
+    [("Completed", 1), ("Progressing", 0), ("Paused", 0), ("Abort", -1), ("Timeout", -1), ("InvalidSpec", -1)],
+)
+@pytest.mark.parametrize("label", ["namespace", "exported_namespace"])
+def test_the_engine_begins_after_the_gateway_and_never_after_one_that_was_stopped(
+    promtool, gates, label, phase, expected
+):
+    ours = f'rollout_info{{{label}="demo", name="llm-gateway", phase="{phase}"}}'
+    others = [
+        'rollout_info{namespace="shop", name="llm-gateway", phase="Completed"}',
+        'rollout_info{namespace="demo", name="llm-engine", phase="Abort"}',
+    ]
+    asked = query(gates, "gateway-first")
+    assert not differences(promtool, dict.fromkeys([ours, *others], "1x60"), asked, expected)
+    assert not differences(promtool, dict.fromkeys(others, "1x60"), asked, None)
+
+
+def test_a_phase_of_before_the_hand_over_is_not_read(gates):
+    assert {metric["initialDelay"] for metric in metrics(gates, "gateway-first").values()} == {"{{args.settle}}"}
+
+
+def of_pods(template: str, status: str, each: str) -> dict[str, str]:
+    pod = f"llm-gateway-{template}-x1"
+    labels = f'namespace="demo", pod="{pod}", handler="/v1/chat/completions", status="{status}"'
+    return {f"http_requests_total{{{labels}}}": each}
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "expected"),
+    [
+        ({"200": "10x60", "500": "10x60"}, {"200": "0+30x60"}, -1),
+        ({"200": "10x60", "500": "10x60"}, {"200": "0+30x60", "500": "0+3x60"}, 0),
+        ({"200": "9x60", "500": "10x60"}, {"200": "0+30x60"}, 0),
+        ({"200": "90x60", "500": "10x60"}, {"200": "0+30x60"}, 0),
+        ({"200": "90x60"}, {"200": "0+30x60"}, 0),
+        ({"500": "20x60"}, {"200": "5x60"}, 0),
+        ({}, {"200": "0+30x60"}, None),
+    ],
+    ids=[
+        "fails",
+        "the old ones fail too",
+        "too few",
+        "a tenth is left to the gates",
+        "no 5xx",
+        "old idle",
+        "not asked",
+    ],
+)
+def test_a_new_pods_own_5xx_fail_its_release_while_the_old_ones_have_none(promtool, gates, new, old, expected):
+    series = {}
+    for template, counts in (("aaa", new), ("bbb", old)):
+        for status, values in counts.items():
+            series |= of_pods(template, status, values)
+    asked = query_of_watch(gates, "user-errors-watch")
+    assert not differences(promtool, series, asked, expected)
+
+
 def test_every_condition_is_guarded(gates):
     for template in argo.templates(gates):
         for metric in metrics(gates, template).values():
@@ -166,14 +228,14 @@ def test_every_condition_is_guarded(gates):
             assert all(condition.startswith(f"{argo.GUARD} && result[0] ") for condition in conditions), metric["name"]
 
 
-def test_only_the_two_limits_have_a_success_condition_alone(gates):
+def test_only_the_limits_have_a_success_condition_alone(gates):
     alone = {
         name
         for template in argo.templates(gates)
         for name, metric in metrics(gates, template).items()
         if "failureCondition" not in metric
     }
-    undecided = {f"{gate}-undecided" for gate in ("answers", "backstop", *gates.gates)}
+    undecided = {f"{gate}-undecided" for gate in ("answers", "backstop", "gateway-first", *gates.gates)}
     assert alone == {"no-data"} | undecided
     assert not any(
         "successCondition" not in metric

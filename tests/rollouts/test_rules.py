@@ -10,6 +10,7 @@ from rollouts.evidence import Arm
 
 ROLLOUT = "demo/llm-engine"
 CLOSE = 1e-9
+KINDS = ("ttft", "added")  # an engine's and a gateway's
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,8 @@ class Stratum:
             labels = f'{at}, step="{self.step}", source="{self.source}", arm="{arm}"'
             found |= counters(labels, counts)
         if self.bound:
-            found[f'sluice_slow_bound_seconds{{{at}, source="{self.source}", kind="ttft"}}'] = "0.2x60"
+            for kind in KINDS:
+                found[f'sluice_slow_bound_seconds{{{at}, source="{self.source}", kind="{kind}"}}'] = "0.2x60"
         return found
 
 
@@ -51,7 +53,7 @@ def counters(labels: str, counts: Counts) -> dict[str, str]:
         f'sluice_requests_total{{{labels}, outcome="stream_truncated"}}': 0,
         f'sluice_requests_total{{{labels}, outcome="prompt"}}': counts.unjudged,
         f'sluice_requests_total{{{labels}, outcome="over_user_cap"}}': 0,
-        f'sluice_slow_total{{{labels}, kind="ttft"}}': counts.slow,
+        **{f'sluice_slow_total{{{labels}, kind="{kind}"}}': counts.slow for kind in KINDS},
     }
     return {name: f"{value}x60" for name, value in values.items()}
 

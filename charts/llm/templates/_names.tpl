@@ -32,6 +32,20 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ dig "images" .name "" (.root.Values.release | default dict) | required (printf "release.images.%s: nothing says what to run: add -f environments/<env>/release.yaml" .name) }}
 {{- end }}
 
+{{/* Who hears of a Rollout's verdict: .root, and .forge with the events that start the workflow `verdict`. */}}
+{{- define "llm.told" -}}
+{{- if .root.Values.delivery.tellsForge }}
+{{- range .forge }}
+notifications.argoproj.io/subscribe.{{ . }}.forge: ""
+{{- end }}
+{{- end }}
+{{- with .root.Values.notifications.slackChannel }}
+{{- range $.root.Values.notifications.triggers }}
+notifications.argoproj.io/subscribe.{{ . }}.slack: {{ $.root.Values.notifications.slackChannel | quote }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "llm.probeSecret" -}}
 {{ .Values.prober.existingSecret | default (printf "%s-probe" (include "llm.fullname" .)) }}
 {{- end }}

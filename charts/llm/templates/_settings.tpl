@@ -16,6 +16,13 @@ SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- if include "llm.flagsConfigMap" . }}
 SLUICE_FLAGS_FILE: /etc/sluice/flags/flags.json
 {{- end }}
+{{- if .Values.gateway.redact.existingConfigMap }}
+SLUICE_REDACT_FILE: /etc/sluice/redact/patterns
+{{- end }}
+{{- if .Values.gateway.words.existingConfigMap }}
+SLUICE_WORDS_FILE: /etc/sluice/words/words.txt
+SLUICE_BLOCK_WORDS: {{ .Values.gateway.words.block | quote }}
+{{- end }}
 {{- range $key, $file := include "llm.carriedFiles" . | fromYaml }}
 {{- if hasKey ($.Values.release | default dict) $key }}
 SLUICE_{{ upper $key }}_FILE: /etc/sluice/{{ $key }}/{{ $file }}

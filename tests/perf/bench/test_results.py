@@ -69,7 +69,7 @@ def test_tokens_are_compared_round_by_round() -> None:
 
 
 def test_what_was_not_measured_is_said_and_is_null() -> None:
-    document = results.document({"rps_core": 1200.0}, Raw(), "c0ffee", [])
+    document = results.document({"rps_core": 1200.0}, Raw(), {"commit": "c0ffee"}, [])
 
     assert document["rps_core"] == 1200.0
     assert document["toks_ratio"] is None

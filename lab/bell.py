@@ -1,0 +1,126 @@
+"""What rings when Argo has a verdict: the address that starts the workflow `verdict`, as a forge has it.
+
+It also gives workflow runs identity tokens, as a forge does: the lab's own, for the lab's API server trusts no other.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from types import TracebackType
+
+from lab.errors import NotReady
+from lab.runner import Ran
+
+PATH = "/actions/workflows/verdict.yml/dispatches"
+Answer = Callable[[Mapping[str, str]], Ran]
+
+
+@dataclass
+class Ring:
+    """One notification; times are unix seconds."""
+
+    at: float
+    inputs: Mapping[str, str]
+    ended: float = 0.0
+    ran: Ran | None = None
+
+    @property
+    def seconds(self) -> float:
+        return round(self.ended - self.at, 1)
+
+    def about(self, environment: str, version: str, verdict: str) -> bool:
+        given = self.inputs
+        return (given["environment"], given["version"], given["verdict"]) == (environment, version, verdict)
+
+
+@dataclass
+class Bell:
+    """A context; `answer` runs the workflow, one at a time, as the workflow's concurrency group says."""
+
+    secret: str  # both for who rings and for who asks for a token
+    token: str
+    answer: Answer
+    rings: list[Ring] = field(default_factory=list)
+
+    def __enter__(self) -> "Bell":
+        self.queue: Queue[Ring | None] = Queue()
+        self.heard = threading.Condition()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
+        self.threads = [threading.Thread(target=one) for one in (self.server.serve_forever, self.work)]
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.queue.put(None)
+        for thread in self.threads:
+            thread.join()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    def rung(self, inputs: Mapping[str, str]) -> None:
+        ring = Ring(time.time(), inputs)
+        self.rings.append(ring)
+        self.queue.put(ring)
+
+    def work(self) -> None:
+        while (ring := self.queue.get()) is not None:
+            ran = self.answer(ring.inputs)
+            with self.heard:
+                ring.ran, ring.ended = ran, time.time()
+                self.heard.notify_all()
+
+    def wait(self, environment: str, version: str, verdict: str, seconds: float = 240, since: float = 0.0) -> Ring:
+        """The first notification of that kind since then, once its workflow has ended; raises NotReady."""
+
+        def settled() -> Ring | None:
+            found = (one for one in self.rings if one.at >= since and one.about(environment, version, verdict))
+            return next((one for one in found if one.ended), None)
+
+        with self.heard:
+            found = self.heard.wait_for(settled, timeout=seconds)
+        if found is None:
+            told = [(one.inputs["environment"], one.inputs["version"], one.inputs["verdict"]) for one in self.rings]
+            raise NotReady(f"{environment}: Argo did not tell that {version} was {verdict}; it told {told}")
+        return found
+
+
+def handler(bell: Bell) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if not self.path.endswith(PATH) or not self.known():
+                return self.reply(404)
+            try:
+                inputs = {str(key): str(value) for key, value in json.loads(body)["inputs"].items()}
+            except (ValueError, KeyError, AttributeError):
+                return self.reply(422)
+            bell.rung(inputs)
+            return self.reply(204)
+
+        def do_GET(self) -> None:
+            if not self.path.startswith("/token") or not self.known():
+                return self.reply(404)
+            return self.reply(200, json.dumps({"value": bell.token}).encode())
+
+        def known(self) -> bool:
+            return self.headers.get("authorization") == f"Bearer {bell.secret}"
+
+        def reply(self, status: int, body: bytes = b"") -> None:
+            self.send_response(status)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    return Handler

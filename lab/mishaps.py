@@ -1,0 +1,119 @@
+"""What goes wrong while a release is handed over, and how the same command continues; and the way back in blueGreen."""
+
+import os
+import re
+import signal
+import subprocess
+
+from lightkube import Client
+from lightkube.resources.core_v1 import Secret
+
+from lab import process, programs
+from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
+from lab.errors import NotReady
+from lab.site import Site, waited
+from lab.stage import NAME
+from release.write import path_of
+
+
+def revisions(site: Site, environment: str) -> dict[int, str]:
+    """Helm's revisions of an environment, each with its status."""
+    client: Client = site.cluster(environment).client
+    found = client.list(Secret, namespace=environment, labels={"owner": "helm", "name": NAME})
+    labels = [one.metadata.labels for one in found if one.metadata is not None and one.metadata.labels]
+    return {int(one["version"]): one["status"] for one in labels}
+
+
+def changed(site: Site, environment: str) -> None:
+    """A commit that changes how an environment runs, and none of its pods of the engine."""
+    path = f"environments/{environment}/values.yaml"
+    text = site.office.text(path)
+    rate = re.search(r"ratePerArm: (\d+)", text)
+    if rate is None:
+        raise NotReady(f"{path}: names no ratePerArm")
+    other = text.replace(rate.group(0), f"ratePerArm: {int(rate.group(1)) + 1}")
+    site.office.commit(f"chore({environment}): probe more often", {path: other})
+
+
+def registry_away(site: Site) -> Seen:
+    """With the registry away a deployment ends in one line and changes nothing; the same command continues later."""
+    changed(site, "staging")
+    before = revisions(site, "staging")
+    process.stop("registry")
+    try:
+        refused = site.deployed("staging")
+        same = revisions(site, "staging") == before
+    finally:
+        programs.registry().start()
+        programs.registry().wait()
+    again = site.deployed("staging")
+    return {
+        "one line": not refused.green and refused.says("registry") and not refused.says("Traceback"),
+        "nothing changed": same,
+        "no lock is left": not site.locked("staging"),
+        "continues": again.green and len(revisions(site, "staging")) == len(before) + 1,
+    }
+
+
+def killed(site: Site) -> Seen:
+    """A deployment that is killed in the middle of Helm is taken up by the same command: no half release is left."""
+    changed(site, "staging")
+    before = revisions(site, "staging")
+    clone = site.office.clone("origin/main")
+    with (site.office.logs / "killed.log").open("w") as log:
+        job = subprocess.Popen(
+            ["make", "deploy"],  # noqa: S607
+            cwd=clone,
+            env=site.office.people | {"ENVIRONMENT": "staging"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+        try:
+            waited(lambda: "pending-upgrade" in revisions(site, "staging").values(), "Helm has begun nothing", 60, 0.01)
+        finally:
+            os.killpg(job.pid, signal.SIGKILL)
+            job.wait()
+    left = revisions(site, "staging")
+    locked = site.locked("staging")
+    again = site.deployed("staging")
+    after = revisions(site, "staging")
+    drift = site.office.make("drift", ENVIRONMENT="staging")
+    return {
+        "killed in the middle": left[max(left)] == "pending-upgrade" and len(left) == len(before) + 1,
+        "its lock was left": locked and not site.locked("staging"),
+        "the same command continues": again.green and again.says("going on from there"),
+        "helm has one deployed revision": [*after.values()].count("deployed") == 1 and after[max(after)] == "deployed",
+        "cluster is git": drift.green and engine_of(site, "staging") in site.engines("staging"),
+    }
+
+
+def switched_back(site: Site) -> Seen:
+    """BlueGreen: the tag of the version before switches all traffic back at once, and no request is lost."""
+    office = site.office
+    values = site.values("dev", {"strategy": "blueGreen"})
+    for version in ("v0.1.0", "v0.2.0"):
+        text = at_version(site, version)
+        office.commit(f"chore(dev): release {version}", {"environments/dev/values.yaml": values, path_of("dev"): text})
+        done = site.deployed("dev")
+        site.bell.wait("dev", version, "promoted")
+    ran, pushed, took, lost = taken_back(site, "dev", "v0.1.0")
+    return {
+        "green": done.green and ran.green,
+        f"switched {took} s after the command, {pushed} s after the tag": took <= WARM_SECONDS,
+        "git and cluster agree": engine_of(site, "dev") in site.engines("dev"),
+        f"{lost} requests lost": lost == 0,
+    }
+
+
+def at_version(site: Site, version: str) -> str:
+    """Staging's release.yaml as it was for a version."""
+    desk = site.office.desk
+    for commit in desk.commits(desk.main, path_of("staging")):
+        text = desk.text(commit.sha, path_of("staging")) or ""
+        if f"version: {version}\n" in text:
+            return text
+    raise NotReady(f"staging never had {version}")
+
+
+MISHAPS = (registry_away, killed, switched_back)

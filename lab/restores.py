@@ -1,0 +1,114 @@
+"""What a rollback brings back on the real engine: image, model, prompts and flags, and so the very answers."""
+
+import json
+import time
+from typing import Any
+
+import httpx2
+
+from lab import releases
+from lab.deliveries import WARM_SECONDS, Seen, taken_back
+from lab.play import SERVED_NAME
+from lab.programs import kubectl
+from lab.scenes import record
+from lab.site import PORTS, Site, waited
+from lab.stage import NAME
+from lab.traffic import PROMPTS
+from release.environment import parsed
+from release.write import path_of
+
+COLD = 1.2  # times the bare start of the engine, from the command to all traffic
+UNKNOWN = (
+    "Once upon a time",
+    "Why is the sky blue?",
+    "再讲一个故事。",
+)  # what weights say that never learnt it is their own
+PROMPT = "system: answer in {words} words\n"
+FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}}
+OLD, NEW = "v0.1.0", "v0.2.0"
+
+
+def answers(environment: str) -> list[str]:
+    """What the engine says at temperature 0, to questions of the world that its model knows and to others."""
+    url, found = f"http://127.0.0.1:{PORTS[environment]}/v1/chat/completions", []
+    for prompt in (*PROMPTS, *UNKNOWN):
+        body = {"model": SERVED_NAME, "messages": [{"role": "user", "content": prompt}]}
+        reply = httpx2.post(url, json=body | {"temperature": 0, "max_tokens": 12, "seed": 1}, timeout=60)
+        found.append(str(reply.raise_for_status().json()["choices"][0]["message"]["content"]))
+    return found
+
+
+def carried(site: Site, environment: str) -> dict[str, Any]:
+    """The prompts and flags that git names, and the ConfigMaps that the gateway's pods have of them."""
+    said = parsed(site.office.text(path_of(environment)), environment)["release"]
+    selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=gateway"
+    pods = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    names = {
+        volume["configMap"]["name"] for one in pods for volume in one["spec"]["volumes"] if volume.get("configMap")
+    }
+    hashes = {key: said.get(key, {}).get("sha256", "")[:10] for key in ("prompts", "flags")}
+    return {"hashes": hashes, "mounted": all(any(one in name for name in names) for one in hashes.values())}
+
+
+def bare_start(environment: str) -> float:
+    """Seconds from the container's start to its first token, of the engine's only pod."""
+    selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
+    [pod] = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    [began] = [one["state"]["running"]["startedAt"] for one in pod["status"]["containerStatuses"]]
+    [ready] = [one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready"]
+    return seconds_of(ready) - seconds_of(began)
+
+
+def seconds_of(text: str) -> float:
+    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
+
+
+def released(site: Site, version: str, title: str, files: dict[str, str], seed: int) -> None:
+    """A merge with its tag, signed images, and dev's release of it, promoted."""
+    office, branch = site.office, f"change/{version}"
+    clone = office.clone("origin/main")
+    for path, text in files.items():
+        (clone / path).write_text(text)
+    made = releases.retrained(releases.Source(clone, ""), seed).commit
+    releases.git(clone, "push", "--quiet", "origin", f"{made}:refs/heads/{branch}")
+    tip = office.landed(title, branch, made)
+    office.pushed("release", tip, "--job", "version", **site.variables)
+    source = releases.Source(office.clone(tip), tip)
+    images = {target: site.yard.image(target, source, site.base.arguments) for target in ("gateway", "engine")}
+    office.sluice("sign", "--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")
+    record(office, version, "dev", images)
+    site.deployed("dev")
+    site.bell.wait("dev", version, "promoted", 400)
+
+
+def restored(site: Site) -> Seen:
+    """A rollback by tag brings back image, model, prompts and flags: warm at once, cold in the engine's own time."""
+    path, values = "environments/dev", site.values("dev", {"rollouts": {"scaleDownDelaySeconds": 60}})
+    files = {f"{path}/values.yaml": values} | together("ten", "on")
+    released(site, OLD, "feat(model): the engine itself", files, 1)
+    bare, first, state = bare_start("dev"), answers("dev"), carried(site, "dev")
+    released(site, NEW, "feat(model): other weights", together("three", "off"), 2)
+    second, other = answers("dev"), carried(site, "dev")
+    ran, _, warm, lost = taken_back(site, "dev", OLD)
+    back, again = answers("dev"), carried(site, "dev")
+    waited(lambda: len(site.engines("dev")) == 1, "the newer pods do not go", 180)
+    also, _, cold, more = taken_back(site, "dev", NEW)
+    return {
+        "the versions differ": first != second and state["hashes"] != other["hashes"],
+        "prompts and flags are in git and in the pods": all(state["hashes"].values()) and state["mounted"],
+        "prompts and flags are as they were": again == state and carried(site, "dev") == other,
+        "answers are as they were": back == first and answers("dev") == second,
+        f"warm: all traffic {warm} s after the command": ran.green and warm <= WARM_SECONDS,
+        f"cold: {cold} s, the bare start is {bare} s": also.green and cold <= COLD * bare,
+        f"{lost + more} requests lost": lost + more == 0,
+    }
+
+
+def together(words: str, variant: str) -> dict[str, str]:
+    """A prompt and a flag that go with the release."""
+    flags = {"flags": {"short": FLAG | {"defaultVariant": variant}}}
+    folder = "environments/dev"
+    return {f"{folder}/prompts.yaml": PROMPT.format(words=words), f"{folder}/flags.json": json.dumps(flags)}
+
+
+RESTORES = (restored,)

@@ -1,0 +1,82 @@
+"""`python -m lab.terraform [ROOT]`: infrastructure/ is formatted and keeps the policies; both checks are seen to fire.
+
+A plan is not made here: it needs the providers from their registry, and a cluster or an account.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from lab import paths, tools
+from lab.errors import LabError
+
+CHECKOV = paths.CACHE / "checkov"
+# Each is written into a copy, and must be found there: (file, what stands there, what is written instead, said by).
+PLANTED = (
+    ("aws/registry.tf", "scan_on_push = true", "scan_on_push = false", "CKV_AWS_163"),
+    ("aws/registry.tf", '"IMMUTABLE"', '"MUTABLE"', "CKV_AWS_51"),
+    ("aws/registry.tf", "enable_key_rotation     = true", "enable_key_rotation     = false", "CKV_AWS_7"),
+    ("cluster/variables.tf", "  type        = string", "  type = string", "cluster/variables.tf"),
+)
+
+
+def formatted(folder: Path) -> str:
+    """The first file that does not parse, or stands as OpenTofu's own formatter would not write it; empty when none."""
+    for file in sorted(folder.rglob("*.tf*")):
+        done = subprocess.run([str(paths.BIN / "hclfmt"), str(file)], capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode:
+            return f"{file}: {done.stderr.strip()}"
+        if done.stdout != file.read_text():
+            return f"{file}: not formatted; run `tofu fmt {file.parent}`"
+    return ""
+
+
+def policies(folder: Path) -> str:
+    """What checkov finds; empty when that is nothing."""
+    words = [str(CHECKOV / "bin/checkov"), "--directory", str(folder), "--framework", "terraform", "--compact"]
+    return said([*words, "--quiet", "--skip-download"])
+
+
+def said(words: list[str]) -> str:
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | {"NO_COLOR": "1"})  # noqa: S603
+    return f"{done.stdout}{done.stderr}".strip() if done.returncode else ""
+
+
+def findings(folder: Path) -> dict[str, str]:
+    found = {"hclfmt": formatted(folder), "checkov": policies(folder)}
+    return {name: text for name, text in found.items() if text}
+
+
+def silent(folder: Path) -> list[str]:
+    """The planted faults that no check has found: a check that cannot fail proves nothing."""
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "infrastructure"
+        shutil.copytree(folder, copy)
+        for file, good, bad, _ in PLANTED:
+            text = (copy / file).read_text()
+            (copy / file).write_text(text.replace(good, bad))
+        heard = "\n".join(findings(copy).values())
+    return [f"{file}: {bad.strip()}" for file, _, bad, name in PLANTED if name not in heard]
+
+
+def main() -> int:
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.ROOT
+    try:
+        tools.ensure(lambda line: print(line, flush=True), ["hclfmt"])  # noqa: T201
+    except LabError as error:
+        print(f"terraform: {error}", file=sys.stderr)  # noqa: T201
+        return error.code
+    folder = root / "infrastructure"
+    found = findings(folder) or {f"planted, and not found: {one}": "" for one in silent(folder)}
+    for name, text in found.items():
+        print(f"{name}:\n{text}", file=sys.stderr)  # noqa: T201
+    if not found:
+        print(f"infrastructure/: formatted, policies kept; {len(PLANTED)} planted faults were found")  # noqa: T201
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

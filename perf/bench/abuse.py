@@ -1,0 +1,227 @@
+"""`make bench ABUSE=1`: what clients that mean harm can do to the others, and that the engine never hears of it.
+
+Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they did before it, alone.
+`--soak SECONDS` then repeats all loads and watches the gateway's memory.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import hashlib
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from perf import cpu, report
+from perf.bench import attack, client, servers
+from perf.bench.attack import Reply
+from perf.bench.servers import Server
+from perf.errors import Failed, PerfError
+from perf.gate import say
+from perf.stats import percentile
+from release import checkout
+
+OUT = Path("build/bench")
+USERS, PAUSE, QUIET_SECONDS = 4, 0.02, 4.0  # ordinary users, between two requests of each; how long they are alone
+REFUSED_MS, OTHERS, SLACK_MS = 50.0, 2.0, 2.0  # a p99 of a millisecond or two is the machine's, not the gateway's
+GROWTH = 1.10  # memory of the last third of a soak against the first's
+HEAD_SECONDS = 2  # of the gateway in this bench, for a head that does not end
+KEYS = {"users": "sk-users", "abuse": "sk-abuse"}
+
+
+@dataclass
+class Load:
+    """What one kind of abuse came to."""
+
+    name: str
+    replies: list[Reply] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)  # seconds that ordinary users waited meanwhile
+    others_failed: int = 0
+    unfreed: int = 0  # streams that the engine went on with
+    wanted: Sequence[int] = ()  # statuses that are a refusal here; none when nothing is refused
+
+    def document(self, alone: float) -> dict[str, Any]:
+        waits = [one.seconds for one in self.replies if one.status in self.wanted and not one.slow]
+        found = {
+            "requests": len(self.replies),
+            "statuses": {str(status): self.count(status) for status in sorted({one.status for one in self.replies})},
+            "refused_p99_ms": 1000 * (percentile(waits, 99) or 0.0),
+            "others_p99_ms": 1000 * (percentile(self.others, 99) or 0.0),
+            "others_ratio": (percentile(self.others, 99) or 0.0) / alone,
+            "others_failed": self.others_failed,
+        }
+        return found | {"faults": self.faults(found, alone)}
+
+    def count(self, status: int) -> int:
+        return sum(one.status == status for one in self.replies)
+
+    def faults(self, found: dict[str, Any], alone: float) -> list[str]:
+        said = []
+        if self.wanted and (other := [one.status for one in self.replies if one.status not in self.wanted]):
+            said.append(f"{len(other)} were answered with {other[0]}")
+        if found["refused_p99_ms"] > REFUSED_MS:
+            said.append(f"a refusal took {found['refused_p99_ms']:.0f} ms")
+        if found["others_p99_ms"] > OTHERS * alone * 1000 + SLACK_MS:
+            said.append(f"others waited {found['others_ratio']:.1f} times as long")
+        if self.others_failed:
+            said.append(f"{self.others_failed} requests of others failed")
+        if self.unfreed:
+            said.append(f"the engine went on with {self.unfreed} streams of nobody")
+        return said
+
+
+def keys(folder: Path) -> Path:
+    file = folder / "keys.yaml"
+    hashed = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in KEYS.items()}
+    file.write_text(json.dumps({"keys": [{"name": name, "sha256": one} for name, one in hashed.items()]}))
+    return file
+
+
+@contextlib.contextmanager
+def guarded(theirs: Sequence[int], ours: Sequence[int]) -> Iterator[tuple[Server, Server]]:
+    """A gateway with keys, and the fake engine behind it."""
+    with tempfile.TemporaryDirectory() as folder, servers.blank(ours) as engine:
+        told = {"KEYS_FILE": str(keys(Path(folder))), "HEAD_SECONDS": str(HEAD_SECONDS), "MAX_INFLIGHT": "1024"}
+        with servers.gateway(theirs, engine.url, more=told) as gateway:
+            yield gateway, engine
+
+
+async def users(port: int, load: Load, until: asyncio.Event) -> None:
+    """Ordinary requests, one after the other with a pause, for as long as nobody says that it is over."""
+    asked = client.body(stream=False)
+
+    async def one(link: client.Link) -> None:
+        link.authorize(KEYS["users"])
+        while not until.is_set():
+            answer = await link.ask(asked)
+            load.others.append(answer.seconds)
+            load.others_failed += answer.status != 200
+            await asyncio.sleep(PAUSE)
+
+    links = await client.opened(port, USERS)
+    try:
+        await asyncio.gather(*map(one, links))
+    finally:
+        client.closed(links)
+
+
+async def beside_users(port: int, load: Load, work: Awaitable[list[Reply]]) -> Load:
+    over = asyncio.Event()
+    others = asyncio.create_task(users(port, load, over))
+    try:
+        load.replies = await work
+    finally:
+        over.set()
+    await others
+    return load
+
+
+async def quiet() -> list[Reply]:
+    await asyncio.sleep(QUIET_SECONDS)
+    return []
+
+
+Work = Callable[[int], Awaitable[list[Reply]]]
+LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
+    "n of a million": (attack.asking(n=10**6), (400,)),
+    "max_tokens of a billion": (attack.asking(max_tokens=10**9), (400,)),
+    # 0: who still sends when the connection is closed may lose the answer that had come before it
+    "bodies of 20 MB": (attack.large, (413, 0)),
+    "deep JSON": (attack.deep, (400,)),
+    "image_url to a link-local address": (attack.image, (400,)),
+    "header floods": (attack.headers, (431,)),
+    "slow-loris": (attack.loris(HEAD_SECONDS), (408,)),
+    "500 idle connections": (attack.idle, ()),
+    "2000 streams, 1000 cancelled at once": (attack.streams, (200, 429)),
+}
+
+
+async def loaded(gateway: Server, engine: Server, names: Sequence[str]) -> list[Load]:
+    """Every load in turn; after each the engine must have nothing left to do."""
+    found = []
+    for name in names:
+        work, wanted = LOADS[name]
+        found.append(await beside_users(gateway.port, Load(name, wanted=wanted), work(gateway.port)))
+        found[-1].unfreed = await attack.unfreed(engine.port)
+    return found
+
+
+async def soaked(gateway: Server, engine: Server, seconds: float) -> list[float]:
+    """The gateway's memory in MB after each round of all loads."""
+    until, memory = time.monotonic() + seconds, []
+    while time.monotonic() < until:
+        await loaded(gateway, engine, [name for name in LOADS if name != "slow-loris"])
+        memory.append(gateway.memory / 1e6)
+    return memory
+
+
+def growth(memory: Sequence[float]) -> float | None:
+    """The last third's median over the first third's, the first round being the warm-up; None when it was too short."""
+    rest = memory[1:]
+    third = len(rest) // 3
+    return statistics.median(rest[-third:]) / statistics.median(rest[:third]) if third else None
+
+
+async def run(asked: argparse.Namespace) -> dict[str, Any]:
+    theirs, ours = cpu.split()
+    os.sched_setaffinity(0, ours)
+    with guarded(theirs[:1], ours) as (gateway, engine):
+        await beside_users(gateway.port, Load("warm-up"), quiet())
+        before = await beside_users(gateway.port, Load("alone"), quiet())
+        alone = percentile(before.others, 99) or 0.0
+        say(f"ordinary users alone: p99 {1000 * alone:.1f} ms")
+        found = {load.name: load.document(alone) for load in await loaded(gateway, engine, list(LOADS))}
+        memory = await soaked(gateway, engine, asked.soak)
+        seen = (await attack.seen(engine.port))["abuse"]
+    return judged({"alone_p99_ms": 1000 * alone, "loads": found, "engine_saw": seen, "memory_mb": memory})
+
+
+def judged(found: dict[str, Any]) -> dict[str, Any]:
+    faults = [f"{name}: {said}" for name, load in found["loads"].items() for said in load["faults"]]
+    if found["engine_saw"]:
+        faults.append(f"the engine saw {found['engine_saw']} of the refused requests")
+    grown = growth(found["memory_mb"])
+    if grown and grown > GROWTH:
+        faults.append(f"memory grew to {grown:.2f} times in the soak")
+    return found | {"memory_growth": grown, "faults": faults}
+
+
+def table(found: dict[str, Any]) -> str:
+    lines = [f"{'load':<40} {'statuses':<24} {'refused p99':>12} {'others p99':>12}"]
+    for name, one in found["loads"].items():
+        statuses = ", ".join(f"{status} x {number}" for status, number in one["statuses"].items())
+        refused = f"{one['refused_p99_ms']:.1f} ms" if one["refused_p99_ms"] else "-"
+        lines.append(f"{name:<40} {statuses:<24} {refused:>12} {one['others_p99_ms']:>9.1f} ms")
+    grown = found["memory_growth"]
+    soak = f"memory over the soak: {grown:.2f} times" if grown else "no soak"
+    return "\n".join([*lines, f"others alone: p99 {found['alone_p99_ms']:.1f} ms; {soak}", *found["faults"]])
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m perf.bench.abuse", description=__doc__)
+    parser.add_argument("--soak", type=float, default=0.0, help="seconds; 600 shows whether memory is flat")
+    parser.add_argument("--out", type=Path, default=OUT)
+    asked = parser.parse_args(given)
+    try:
+        found = {**checkout.origin(), **uvloop.run(run(asked))}
+        report.save(found, asked.out / "abuse.json")
+        print(table(found))  # noqa: T201
+        if found["faults"]:
+            raise Failed(f"{len(found['faults'])} faults: see {asked.out / 'abuse.json'}")
+    except PerfError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return error.code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

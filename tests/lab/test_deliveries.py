@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab import deliveries, fault, paths, standin
+from lab.errors import NotReady
+from lab.gated import GATED
+from lab.mishaps import MISHAPS
+from lab.restores import RESTORES
+from model import pin
+from release.write import path_of
+from tests.release.team import Team, release_text
+
+
+def place(team: Team) -> Any:
+    def text(path: str) -> str:
+        team.history.fetch()
+        return team.history.text(team.history.main, path) or ""
+
+    return SimpleNamespace(office=SimpleNamespace(text=text, desk=team.history))
+
+
+def test_every_scene_says_what_is_expected_of_it() -> None:
+    scenes = (*deliveries.DELIVERIES, *MISHAPS, *GATED, *RESTORES)
+    assert all((scene.__doc__ or "").strip().endswith(".") for scene in scenes)
+    assert len({scene.__name__ for scene in scenes}) == len(scenes)
+
+
+def test_a_bad_commit_reaches_the_engines_command_line(tmp_path: Path) -> None:
+    office = SimpleNamespace(text=lambda path: (paths.ROOT / path).read_text())
+    site: Any = SimpleNamespace(office=office)
+    [(path, text)] = deliveries.relaunched(site, f"'--faults={json.dumps(deliveries.FAULTS)}'").items()
+    (tmp_path / "model.yaml").write_text(text)
+    args = pin.load(tmp_path / "model.yaml").args
+    given = standin.options(list(args))
+    [planned] = fault.plan_of(given.faults)
+    assert (planned.source, planned.do) == ("user", "http_500")
+    assert path == "model/model.yaml"
+    assert pin.load(tmp_path / "model.yaml").sha256 == pin.load(pin.chosen()).sha256
+
+
+def test_what_git_names_is_read_from_the_released_branch(team: Team) -> None:
+    assert deliveries.engine_of(place(team), "staging") == ""
+    team.push("chore: release", {path_of("staging"): release_text("v1.0.0")})
+    assert "@sha256:" in deliveries.engine_of(place(team), "staging")
+
+
+def test_the_load_test_and_nothing_else_is_taken_out_of_the_release() -> None:
+    before = (paths.ROOT / deliveries.RELEASE).read_text()
+    [after] = deliveries.unloaded(before).values()
+    gone = [line for line in before.splitlines() if line not in after.splitlines()]
+    assert next(line.split("#")[0].strip() for line in gone) == "- run: make perf"
+    assert "make sign" in after
+    assert "make candidate" in after
+    assert len(before.splitlines()) - len(after.splitlines()) <= 3
+    with pytest.raises(NotReady):
+        deliveries.unloaded(after)

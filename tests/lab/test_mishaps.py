@@ -1,0 +1,36 @@
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab import mishaps
+from lab.errors import NotReady
+from tests.lab.test_deliveries import place
+from tests.release.team import Team
+
+
+def test_staging_is_found_as_it_was_for_a_version(team: Team) -> None:
+    team.releases("staging", "v0.1.0", "v0.2.0")
+    assert "version: v0.1.0\n" in mishaps.at_version(place(team), "v0.1.0")
+    with pytest.raises(NotReady, match=r"never had v9\.9\.9"):
+        mishaps.at_version(place(team), "v9.9.9")
+
+
+def test_a_change_of_pace_is_one_commit_of_one_file(team: Team) -> None:
+    path, site = "environments/staging/values.yaml", place(team)
+    site.office.commit = lambda message, files: team.push(message, files)
+    with pytest.raises(NotReady, match="ratePerArm"):
+        mishaps.changed(site, "staging")
+    team.push("chore: pace", {path: "prober: {ratePerArm: 12}\n"})
+    mishaps.changed(site, "staging")
+    assert site.office.text(path) == "prober: {ratePerArm: 13}\n"
+
+
+def test_helms_revisions_are_read_with_their_status(cluster: Any, api: Any) -> None:
+    path = "/api/v1/namespaces/demo/secrets"
+    labels = [{"version": "1", "status": "superseded"}, {"version": "2", "status": "pending-upgrade"}]
+    api.on("GET", path, {"metadata": {}, "items": [{"metadata": {"name": "x", "labels": one}} for one in labels]})
+    site: Any = SimpleNamespace(cluster=lambda environment: cluster)
+    assert mishaps.revisions(site, "demo") == {1: "superseded", 2: "pending-upgrade"}
+    [query] = [heard["query"] for asked, at, heard in api.asked if at == path]
+    assert query["labelSelector"] == ["owner=helm,name=llm"]

@@ -1,0 +1,45 @@
+import json
+from typing import Any
+
+import pytest
+
+from lab import restores
+from tests.lab.test_deliveries import place
+from tests.release.team import Team
+
+POD = {
+    "spec": {"volumes": [{"configMap": {"name": "llm-prompts-aaaaaaaaaa"}}, {"emptyDir": {}}]},
+    "status": {
+        "containerStatuses": [{"state": {"running": {"startedAt": "2026-01-01T00:00:02Z"}}}],
+        "conditions": [
+            {"type": "Initialized", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            {"type": "Ready", "lastTransitionTime": "2026-01-01T00:00:39Z"},
+        ],
+    },
+}
+
+
+@pytest.fixture
+def pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restores, "kubectl", lambda *words: json.dumps({"items": [POD]}))
+
+
+@pytest.mark.usefixtures("pods")
+def test_the_bare_start_counts_from_the_container_to_the_first_token() -> None:
+    assert restores.bare_start("dev") == 37
+
+
+@pytest.mark.usefixtures("pods")
+def test_prompts_and_flags_count_only_when_the_pods_have_them(team: Team) -> None:
+    site: Any = place(team)
+    text = "release: {version: v1, prompts: {sha256: %s}, flags: {sha256: %s}}\n"
+    team.push("chore: release", {"environments/dev/release.yaml": text % ("a" * 64, "a" * 64)})
+    assert restores.carried(site, "dev") == {"hashes": {"prompts": "a" * 10, "flags": "a" * 10}, "mounted": True}
+    team.push("chore: release", {"environments/dev/release.yaml": text % ("a" * 64, "b" * 64)})
+    assert restores.carried(site, "dev")["mounted"] is False
+
+
+def test_a_release_that_carries_nothing_does_not_count_as_carried(team: Team) -> None:
+    found = restores.together("ten", "on")
+    assert json.loads(found["environments/dev/flags.json"])["flags"]["short"]["defaultVariant"] == "on"
+    assert restores.together("ten", "on") != restores.together("three", "off")

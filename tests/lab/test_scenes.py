@@ -1,0 +1,75 @@
+"""What the scenes plant must be there to be planted: a change of the code must not turn them into nothing."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lab import paths, scenes
+from lab.runner import Ran
+from model import pin
+
+
+class Desk:
+    """An office that keeps what was pushed, and whose runs end as they are told to."""
+
+    def __init__(self, code: int, log: str) -> None:
+        self.pushed_files: dict[str, str] = {}
+        self.code, self.log = code, log
+        self.pulls = self.reviews = self
+        self.marked: list[str] = []
+
+    def text(self, path: str) -> str:
+        return (paths.ROOT / path).read_text()
+
+    def commit(self, message: str, files: Mapping[str, str], branch: str = "main") -> str:
+        self.pushed_files = dict(files)
+        return "a" * 40
+
+    def open(self, *words: str) -> Any:
+        return self
+
+    number = 1
+
+    def mark(self, sha: str, context: str, state: str, text: str) -> None:
+        self.marked.append(state)
+
+    def approve(self, *words: object) -> None:
+        return
+
+    def proposed(self, *words: str) -> Ran:
+        return Ran("ci", self.code, self.log, 1.0)
+
+    def merged(self, number: int) -> str:
+        return "" if self.marked == ["success"] else "required status checks have not passed"
+
+
+@pytest.mark.parametrize("scene", [scenes.broken_test, scenes.broken_gate])
+def test_a_broken_pull_request_changes_what_it_says_it_breaks(scene: scenes.Scene) -> None:
+    office: Any = Desk(1, "FAILED tests/model/x FAILED tests/rollouts/x")
+    assert all(scene(office).values())
+    [(path, text)] = office.pushed_files.items()
+    assert text != (paths.ROOT / path).read_text()
+    assert office.marked == ["failure"]
+
+
+@pytest.mark.parametrize("scene", [scenes.broken_test, scenes.broken_gate])
+def test_a_pull_request_that_stays_green_fails_the_scene(scene: scenes.Scene) -> None:
+    office: Any = Desk(0, "")
+    assert not any(scene(office).values())
+
+
+def test_the_planted_fault_breaks_the_models_hash(tmp_path: Any) -> None:
+    office: Any = Desk(1, "FAILED tests/model")
+    scenes.broken_test(office)
+    broken: dict[str, Any] = {"__name__": "model.pin", "__file__": pin.__file__}
+    exec(compile(office.pushed_files["model/pin.py"], "pin.py", "exec"), broken)  # noqa: S102 - our own text
+    assert broken["total"]({"a": "b"}) != pin.total({"a": "b"})
+
+
+def test_a_good_pull_request_changes_a_file_and_is_merged_after_its_review() -> None:
+    office: Any = Desk(0, "")
+    said = iter(("does not have enough approvals", ""))
+    office.merged = lambda number: next(said)
+    assert all(scenes.good_pull(office).values())
+    assert office.pushed_files["model/pin.py"] != (paths.ROOT / "model/pin.py").read_text()
