@@ -13,7 +13,9 @@ from app.errors import Refusal
 from app.exchange import Exchange
 from app.gateway import Gateway
 from app.journal import Entry
+from app.person import described
 from app.settings import Settings
+from app.variant import UNCHANGED
 
 Translation = Callable[[dict[str, Any], Settings], dict[str, Any]]
 
@@ -46,9 +48,13 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         caps.checked(asked, gateway.settings)
         wanted = call.understood(request, asked, path, entry.source, arm, entry.id)  # refuses what no JSON holds
         gateway.shapes.check(path, asked)
+        who = described(request.headers, wanted.user, entry.key)
         if key:
             await gateway.quotas.take(key)
-        arms, exchange = gateway.begin(wanted, key)
+        place = gateway.place(who, arm, entry.source)
+        if (change := place.chosen.change) is not UNCHANGED:
+            wanted = call.understood(request, asked, path, entry.source, arm, entry.id, change)
+        exchange = gateway.begin(wanted, key, place)
     except Refusal as refusal:
         entry.code = refusal.code
         refused(gateway, entry.source, refusal)
@@ -56,9 +62,9 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace
     if entry.trace.span:
         entry.trace.models(path, asked, gateway.settings.model_name, gateway.settings.engine)
-    if gateway.samples:
+    if gateway.samples and gateway.flags.on("samples"):
         gateway.samples.begin(wanted, asked, exchange)
-    return Admitted(gateway, wanted, arms, exchange)
+    return Admitted(gateway, wanted, place.arms, exchange)
 
 
 def begun(request: Request, gateway: Gateway) -> Entry:

@@ -20,7 +20,7 @@ class Answer(Response):
     def __init__(self, admitted: Admitted) -> None:
         self.gateway, self.exchange = admitted.gateway, admitted.exchange
         self.rescue = Rescue(admitted.gateway, admitted.call, admitted.arms, admitted.exchange)
-        self.said = headers(admitted.arms, admitted.exchange.arm, admitted.call)
+        self.said = headers(admitted.arms, admitted.exchange, admitted.call)
         self.status_code, self.background = 200, None
         self.started = False
         self.over = False  # from then on it matters to nobody whether the client is there

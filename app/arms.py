@@ -39,10 +39,15 @@ class Arms:
     def engines(self, arm: str) -> tuple[str, ...]:
         return self.canary if arm == CANARY else self.stable
 
-    def choose(self, user: str, salt: str) -> str:
-        """The arm of a user, the same as long as the weight only grows; without an id at random."""
+    def choose(self, user: str, salt: str, *, first: bool = False) -> str:
+        """The arm of a user, the same as long as the weight only grows; without an id at random.
+
+        Who is `first` is on the canary as soon as it takes users at all, beside those that the weight puts there.
+        """
         if not self.in_progress or self.weight <= 0:
             return STABLE
+        if first:
+            return CANARY
         share = place(user, salt) if user else random.random() * 100  # noqa: S311 - a share of traffic, no secret
         return CANARY if share < self.weight else STABLE
 

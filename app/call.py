@@ -15,6 +15,7 @@ from app.arms import CANARY, STABLE
 from app.errors import Refusal
 from app.question import NOTHING, Question
 from app.settings import Settings
+from app.variant import UNCHANGED, Change
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 MAX_DEPTH = 64
@@ -105,28 +106,38 @@ def valid(model: type[Model], document: dict[str, Any]) -> Model:
 
 
 def understood(
-    request: Request, document: dict[str, Any], path: str, source: str, arm: str | None, id: str = ""
+    request: Request,
+    document: dict[str, Any],
+    path: str,
+    source: str,
+    arm: str | None,
+    id: str = "",
+    change: Change = UNCHANGED,
 ) -> Call:
-    """The call that a document means; the engine is always asked for usage."""
+    """The call that a document means as a variant changes it; the engine is always asked for usage."""
+    said, document = document, change.applied(document, path)
     stream = document.get("stream") is True
     asked = document.get("stream_options")
     asked_usage = isinstance(asked, dict) and bool(asked.get("include_usage"))
     if stream and path in (CHAT, COMPLETIONS):
         options = asked if isinstance(asked, dict) else {}
         document = {**document, "stream_options": {**options, "include_usage": True}}
-    user = request.headers.get("x-sluice-user") or document.get("user") or ""
     return Call(
         path=path,
         body=encoded(document),
         stream=stream,
         strip_usage=stream and not asked_usage,
-        user=str(user)[:256],
+        user=user_of(request, said),
         source=source,
         arm=arm,
         id=id,
         repeatable=path != RESPONSES or document.get("store") is False,
-        question=question.understood(document),
+        question=question.understood(said),
     )
+
+
+def user_of(request: Request, document: dict[str, Any]) -> str:
+    return str(request.headers.get("x-sluice-user") or document.get("user") or "")[:256]
 
 
 def encoded(document: dict[str, Any]) -> bytes:

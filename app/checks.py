@@ -13,6 +13,7 @@ from app.words import Words, normal
 
 QUEUED = 1000  # answers that wait to be looked at; when more come, the oldest go unseen
 LONGEST_UNIT = 40  # characters that come again and again
+Told = Callable[[dict[str, bool]], None]
 TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a ruler, or a laugh
 
 
@@ -50,16 +51,28 @@ def loops(text: str) -> bool:
     return False
 
 
+def unheard(results: dict[str, bool]) -> None:
+    """For whoever only counts."""
+
+
 class Checker:
     """Takes texts at once, and looks at them when nothing else runs."""
 
-    def __init__(self, metrics: Metrics, words: Callable[[], Words] = Words) -> None:
-        self.metrics, self.words = metrics, words
-        self.waiting: deque[tuple[Where, Said, Question]] = deque(maxlen=QUEUED)
+    def __init__(
+        self, metrics: Metrics, words: Callable[[], Words] = Words, on: Callable[[], bool] = lambda: True
+    ) -> None:
+        self.metrics, self.words, self.on = metrics, words, on
+        self.waiting: deque[tuple[Where, Said, Question, Told]] = deque()
         self.wanted = asyncio.Event()
 
-    def add(self, where: Where, said: Said, asked: Question = question.NOTHING) -> None:
-        self.waiting.append((where, said, asked))
+    def add(self, where: Where, said: Said, asked: Question = question.NOTHING, told: Told = unheard) -> None:
+        """`told` hears what was found, nothing where the answer went unseen."""
+        if not self.on():
+            told({})
+            return
+        if len(self.waiting) >= QUEUED:
+            self.waiting.popleft()[3]({})
+        self.waiting.append((where, said, asked, told))
         self.wanted.set()
 
     async def run(self) -> None:
@@ -71,11 +84,12 @@ class Checker:
                 await asyncio.sleep(0)  # one text at a time between the frames of others
             self.wanted.clear()
 
-    def look(self, where: Where, said: Said, asked: Question = question.NOTHING) -> None:
+    def look(self, where: Where, said: Said, asked: Question = question.NOTHING, told: Told = unheard) -> None:
         try:
             results = found(said, asked, self.words())
         except ValueError:  # bytes that are no text at all
             results = {"replacement": True}
+        told(results)
         for check, bad in results.items():
             self.metrics.checked.labels(*where, check, "bad" if bad else "ok").inc()
         self.metrics.ended(where[1])

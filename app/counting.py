@@ -1,21 +1,25 @@
 """Counts every answer by endpoint and status; plain ASGI, for a middleware task per frame would cost three times."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import Counter
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.errors import shaped
 from app.journal import Entry
 
 UNLOGGED = {"/livez", "/readyz", "/metrics"}  # the cluster's own, every few seconds
 
 
 class Counting:
-    """`ended` gets what is known of a request, once it is over."""
+    """`ended` gets what is known of a request, once it is over; each answer has the headers of `said`, or its own."""
 
-    def __init__(self, app: ASGIApp, requests: Counter, ended: Callable[[Entry], None]) -> None:
-        self.app, self.requests, self.ended = app, requests, ended
+    def __init__(
+        self, app: ASGIApp, requests: Counter, ended: Callable[[Entry], None], said: Callable[[], dict[str, str]]
+    ) -> None:
+        self.app, self.requests, self.ended, self.said = app, requests, ended, said
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -31,13 +35,15 @@ class Counting:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 count(message["status"])
+                message["headers"] = completed(message.get("headers", ()), self.said())
             await send(message)
 
         try:
             await self.app(scope, receive, counted)
         except Exception:
-            if not entry.status:
-                count(500)  # Starlette answers it, beyond this
+            if not entry.status:  # a fault of our own: in OpenAI's shape too, and counted
+                failed = shaped(500, "internal_error", "the gateway failed: this is not the request's fault", None)
+                await JSONResponse(failed, 500)(scope, receive, counted)
             raise
         finally:
             if scope["path"] not in UNLOGGED:
@@ -45,3 +51,10 @@ class Counting:
                 entry.method, entry.ended = scope["method"], time.time()
                 entry.seconds = time.perf_counter() - entry.began
                 self.ended(entry)
+
+
+def completed(headers: Iterable[tuple[bytes, bytes]], said: dict[str, str]) -> list[tuple[bytes, bytes]]:
+    there = list(headers)
+    names = {name for name, _ in there}
+    more = ((name.encode(), value.encode("latin-1")) for name, value in said.items())
+    return there + [one for one in more if one[0] not in names]

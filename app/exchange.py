@@ -73,6 +73,8 @@ class Exchange:
     said: Said | None = None  # that text
     rescued: bool = False  # stable has answered in the canary's place
     variant: str = ""
+    looking: bool = False  # its text waits to be looked at
+    checks: dict[str, bool] = field(default_factory=dict)  # what each check that was made found
     trace: Trace = NO_TRACE
     question: Question = NOTHING  # what its answer is looked at for; gone when it has ended
 
@@ -148,4 +150,8 @@ class Exchange:
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:
-            self.ledger.checker.add(self.where, said, self.question)
+            self.looking = True
+            self.ledger.checker.add(self.where, said, self.question, self.looked)
+
+    def looked(self, results: dict[str, bool]) -> None:
+        self.looking, self.checks = False, results

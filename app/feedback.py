@@ -2,19 +2,22 @@
 
 import asyncio
 import hashlib
+import json
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
+from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.exchange import Exchange
 from app.store import Store
 
 EVERY_SECONDS = 0.5
+LOOKS = 4  # for a query of another pod, which writes it within two rounds: that often, a round between
 KEPT = 50_000  # queries that wait for a database that is down; beyond it the oldest go
 DOWN = (SQLAlchemyError, OSError, TimeoutError)
 LOG = structlog.get_logger()
@@ -26,16 +29,22 @@ class Recorder:
 
     store: Store
     salt: str
-    waiting: deque[tuple[str, str, Exchange, str]] = field(default_factory=lambda: deque(maxlen=KEPT))
+    lost: Counter
+    waiting: deque[tuple[str, str, Exchange]] = field(default_factory=deque)
     migrated: bool = False
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)  # Alembic migrates once at a time in a process
 
-    def begin(self, query: str, user: str, exchange: Exchange, variant: str = "") -> None:
-        self.waiting.append((query, user_hash(user, self.salt), exchange, variant))
+    def begin(self, query: str, user: str, exchange: Exchange) -> None:
+        if len(self.waiting) >= KEPT:
+            self.waiting.popleft()
+            self.lost.inc()
+        self.waiting.append((query, user_hash(user, self.salt), exchange))
 
     async def run(self) -> None:
+        """Until `ending` is set: a cancelled one would leave a connection behind that nobody closes."""
         down = False
-        while True:
+        while not self.ending.is_set():
             try:
                 await self.flush()
                 down = False
@@ -43,19 +52,20 @@ class Recorder:
                 if not down:
                     LOG.warning("database down: queries wait", error=type(error).__name__)
                 down = True
-            await asyncio.sleep(EVERY_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ending.wait(), EVERY_SECONDS)
 
-    async def flush(self) -> None:
-        """Write what has ended; what the database did not take stays for the next time."""
+    async def flush(self, *, last: bool = False) -> None:
+        """Write what has ended and was looked at; what the database did not take stays for the next time.
+
+        With `last` what nobody will look at any more is written too.
+        """
         async with self.flushing:
-            await self.flushed()
-
-    async def flushed(self) -> None:
-        await self.ready()
-        ended = [one for one in self.waiting if one[2].ended is not None]
-        await self.store.add_queries([row(*one) for one in ended])
-        done = {id(one) for one in ended}
-        self.waiting = deque((one for one in self.waiting if id(one) not in done), maxlen=KEPT)
+            await self.ready()
+            ended = [one for one in self.waiting if one[2].over_with and (last or not one[2].looking)]
+            await self.store.add_queries([row(*one) for one in ended])
+            done = {id(one) for one in ended}
+            self.waiting = deque(one for one in self.waiting if id(one) not in done)
 
     async def ready(self) -> None:
         if not self.migrated:
@@ -63,11 +73,17 @@ class Recorder:
             self.migrated = True
 
     async def knows(self, query: str) -> bool:
-        await self.flush()
-        return any(one[0] == query for one in self.waiting) or await self.store.knows(query)
+        """Whether this pod has begun it, or another has written it; users may be faster than its row."""
+        for look in range(LOOKS):
+            if look:
+                await asyncio.sleep(EVERY_SECONDS)
+            await self.flush()
+            if any(one[0] == query for one in self.waiting) or await self.store.knows(query):
+                return True
+        return False
 
 
-def row(query: str, user: str, exchange: Exchange, variant: str) -> dict[str, Any]:
+def row(query: str, user: str, exchange: Exchange) -> dict[str, Any]:
     _, release, _, arm, _ = exchange.where
     version, _, revision = release.rpartition("-r")
     return {
@@ -76,12 +92,13 @@ def row(query: str, user: str, exchange: Exchange, variant: str) -> dict[str, An
         "version": version,
         "revision": revision,
         "arm": arm,
-        "variant": variant,
+        "variant": exchange.variant,
         "trace_id": exchange.trace.id,
         "outcome": exchange.ended,
         "ttft_seconds": exchange.first,
         "seconds": exchange.took,
         "tokens": exchange.tokens,
+        "checks": json.dumps(exchange.checks) if exchange.checks else None,
     }
 
 
@@ -91,20 +108,21 @@ def user_hash(user: str, salt: str) -> str:
 
 
 @asynccontextmanager
-async def recording(url: str, salt: str) -> AsyncIterator[Recorder | None]:
+async def recording(url: str, salt: str, lost: Counter) -> AsyncIterator[Recorder | None]:
     """A recorder that writes as long as the application runs; none without a database."""
     if not url:
         yield None
         return
-    recorder = Recorder(Store.at(url), salt)
+    recorder = Recorder(Store.at(url), salt, lost)
     writing = asyncio.create_task(recorder.run())
     try:
         yield recorder
     finally:
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
+        recorder.ending.set()
+        await writing
         try:
-            await recorder.flush()  # what ended within the last moment
+            await recorder.flush(last=True)  # what ended within the last moment
         except DOWN:
+            lost.inc(len(recorder.waiting))
             LOG.warning("database down: queries lost", queries=len(recorder.waiting))
         await recorder.store.engine.dispose()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+from fastapi import FastAPI
 
 from app.arms import CANARY, STABLE, Arms, Board
 from app.balance import Balance
@@ -13,18 +14,30 @@ from app.call import Call
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
 from app.feedback import Recorder
+from app.flags import NOTHING, Chosen, Flags
 from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.mounted import Mounted
+from app.person import Person
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
 from app.shapes import Shapes
 from app.slots import Slots
 from app.traces import Traces
+from app.variant import NONE
 from app.words import Words
 
 DRAINED = "drained"  # why an answer was cancelled
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request goes, and as what."""
+
+    arms: Arms
+    arm: str
+    chosen: Chosen = NOTHING
 
 
 @dataclass
@@ -39,6 +52,7 @@ class Gateway:
     slots: Slots
     quotas: Quotas
     traces: Traces
+    flag_file: Mounted[Flags]
     balance: Balance = field(default_factory=Balance)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
@@ -61,26 +75,40 @@ class Gateway:
             raise Busy(503, "not_ready", "the gateway knows no engine yet: try again shortly")
         return self.board.arms
 
-    def begin(self, call: Call, key: Key | None) -> tuple[Arms, Exchange]:
-        """Choose the arm and count the start, from one view.
+    @property
+    def flags(self) -> Flags:
+        return self.flag_file.now
+
+    def place(self, person: Person, wish: str | None, source: str) -> "Place":
+        """Choose arm and variant from one view; a probe has an arm and no variant but the default.
+
+        Raises:
+            Refusal: a probe wants a canary and there is none.
+        """
+        arms, flags = self.arms, self.flags
+        if wish == CANARY and not arms.has_canary:
+            raise Refusal(409, "no_canary", "no release is in progress: there is no canary to probe")
+        if source == "probe":
+            return Place(arms, wish or STABLE, flags.default)
+        first = arms.in_progress and flags.first(person)
+        arm = arms.choose(person.user, self.settings.salt, first=first)
+        return Place(arms, arm, flags.chosen(person, arm))
+
+    def begin(self, call: Call, key: Key | None, place: "Place") -> Exchange:
+        """Count the start; nothing may be waited for since its place was chosen.
 
         Raises:
             Busy: too many requests are under way.
-            Refusal: a probe wants a canary and there is none.
         """
-        arms = self.arms
-        if call.arm == CANARY and not arms.has_canary:
-            raise Refusal(409, "no_canary", "no release is in progress: there is no canary to probe")
         self.slots.take(key)
-        arm = call.arm or arms.choose(call.user, self.settings.salt)
-        if arm == STABLE:
+        if place.arm == STABLE:
             self.budget.earn()
-        exchange = self.ledger.begin(arms, arm, call.source, call.user, stream=call.stream)
-        exchange.question = call.question
+        exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
+        exchange.question, exchange.variant = call.question, place.chosen.name
         exchange.whenever = lambda tokens: self.free(key, tokens)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
-        return arms, exchange
+        return exchange
 
     @property
     def blocked(self) -> Words | None:
@@ -103,13 +131,21 @@ class Gateway:
         loop.call_later(self.settings.drain_seconds, self.close)
 
 
-def headers(arms: Arms, arm: str, call: Call) -> dict[str, str]:
+def headers(arms: Arms, exchange: Exchange, call: Call) -> dict[str, str]:
     """What every answer says about who gave it; a probe also hears which release is judged."""
     probe = {"x-sluice-rollout": arms.rollout, "x-sluice-release": arms.release} if call.source == "probe" else {}
     return {
         "x-request-id": call.id,
-        "x-sluice-arm": arm,
+        "x-sluice-arm": exchange.arm,
         "x-sluice-version": arms.version,
+        "x-sluice-variant": exchange.variant or NONE,
         "x-sluice-step": arms.step,
         **probe,
     }
+
+
+def unplaced(app: FastAPI) -> dict[str, str]:
+    """What an answer says that no engine took part in: a refusal, a list of models."""
+    gateway: Gateway | None = getattr(app.state, "gateway", None)
+    arms = gateway.board.arms if gateway else None
+    return {"x-sluice-version": arms.version if arms else app.state.settings.version, "x-sluice-variant": NONE}

@@ -21,7 +21,9 @@ from app.door import Door
 from app.errors import ApiError, Refusal
 from app.exchange import Ledger
 from app.feedback import recording
-from app.gateway import Gateway
+from app.flags import Flags
+from app.flags import loaded as flags_of
+from app.gateway import Gateway, unplaced
 from app.journal import Journal
 from app.keys import Keys
 from app.kube import Access
@@ -45,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
     app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
-    app.add_middleware(Counting, requests=counters.http, ended=journal.add)
+    app.add_middleware(Counting, requests=counters.http, ended=journal.add, said=lambda: unplaced(app))
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(HTTPException, http_error)
     return app
@@ -58,7 +60,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
     words = Mounted(settings.words_file, loaded, Words(), counters.words_broken, "words")
-    checker = Checker(counters, lambda: words.now)
+    texts = settings.prompts_file
+    flags = Mounted(
+        settings.flags_file, lambda path: flags_of(path, texts), Flags(), counters.flags_broken, "flags", texts
+    )
+    checker = Checker(counters, lambda: words.now, lambda: flags.now.on("output-checks"))
     ledger = Ledger(counters, baseline, checker, settings.max_per_user)
     board = Board(counters.begin, baseline.begin)
     keys = Keys(settings.keys_file, counters.keys_broken)
@@ -69,13 +75,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         running(keys.run()),
         running(app.state.journal.run()),
         running(words.run()),
+        running(flags.run()),
         contextlib.aclosing(Traces(settings)) as traces,
-        recording(settings.database_url, settings.salt) as recorder,
+        recording(settings.database_url, settings.salt, counters.queries_lost) as recorder,
         sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
-        parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces)
+        parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield

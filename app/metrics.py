@@ -44,6 +44,7 @@ class Metrics:
         self.rescues = counter(
             "sluice_rescues", "Failures of the canary, and what stable did about them", (*WHERE[:3], "result")
         )
+        self.queries_lost = counter("sluice_queries_lost", "Queries that the feedback database never got", ())
         self.tokens = counter("sluice_tokens", "Tokens", ("rollout", "release", "arm", "direction"))
         self.http = counter("http_requests", "Requests by endpoint", ("method", "handler", "status"))
 
@@ -59,6 +60,7 @@ class Metrics:
         self.weight = gauge("sluice_weight", "Percent of users", ("rollout", "release", "arm"))
         self.keys_broken = gauge("sluice_keys_file_broken", "1 while the newest file of API keys is not used", ())
         self.words_broken = gauge("sluice_words_file_broken", "1 while the newest list of words is not used", ())
+        self.flags_broken = gauge("sluice_flags_file_broken", "1 while the newest file of flags is not used", ())
         self.circuits = gauge("sluice_open_circuits", "Engine pods that are passed over", ())
         self.bound = gauge(
             "sluice_slow_bound_seconds", "Above it is slow", ("rollout", "release", "source", "kind", "origin")

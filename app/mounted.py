@@ -14,19 +14,29 @@ log = structlog.get_logger()
 
 
 class Mounted(Generic[Content]):
-    """What `read` makes of the file at `path`, or `default` without one.
+    """What `read` makes of the file at `path`, or `default` without one; it may read the file `beside` too.
 
     Raises:
         ValueError: the first file is broken already.
     """
 
     def __init__(
-        self, path: Path | None, read: Callable[[Path], Content], default: Content, broken: Gauge, name: str
+        self,
+        path: Path | None,
+        read: Callable[[Path], Content],
+        default: Content,
+        broken: Gauge,
+        name: str,
+        beside: Path | None = None,
     ) -> None:
-        self.path, self.read, self.broken, self.name = path, read, broken, name
+        self.path, self.read, self.broken, self.name, self.beside = path, read, broken, name, beside
         self.now = read(path) if path else default
-        self.seen = path.read_bytes() if path else b""
+        self.seen = self.bytes_of(path) if path else ()
         self.broken.set(0)
+
+    def bytes_of(self, path: Path) -> tuple[bytes, ...]:
+        """The content itself: a ConfigMap's link is swapped for one whose file may bear any time."""
+        return tuple(one.read_bytes() for one in (path, self.beside) if one)
 
     async def run(self) -> None:
         """Follow the file until cancelled."""
@@ -38,7 +48,7 @@ class Mounted(Generic[Content]):
         if self.path is None:
             return
         try:
-            bytes_now = self.path.read_bytes()
+            bytes_now = self.bytes_of(self.path)
             if bytes_now != self.seen:
                 self.now, self.seen = self.read(self.path), bytes_now
             self.broken.set(0)

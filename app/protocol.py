@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -17,6 +18,7 @@ class Protocol(HttpToolsProtocol):
     """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it."""
 
     head_seconds, send_seconds = 10.0, 30.0
+    said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -71,6 +73,7 @@ class Protocol(HttpToolsProtocol):
         """uvicorn's way to refuse what is no request yet, in OpenAI's shape."""
         content = json.dumps(self.refusal.document).encode()
         head = STATUS_LINE[HTTPStatus(self.refusal.status)] + b"content-type: application/json\r\n"
+        head += b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in self.said().items())
         length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
         self.transport.write(head + length + content)
         self.transport.close()

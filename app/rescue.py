@@ -49,7 +49,8 @@ class Rescue:
     def possible(self) -> bool:
         """A probe wants to know of its arm alone, and what the engine stores must not be stored twice."""
         on_canary = self.exchange.arm == CANARY and self.call.source == "user"
-        return on_canary and self.call.repeatable and self.gateway.budget.share > 0
+        switched = self.gateway.budget.share > 0 and self.gateway.flags.on("rescue")
+        return on_canary and self.call.repeatable and switched
 
     def may_be_tried(self, fault: EngineFault) -> bool:
         if self.exchange.age >= self.gateway.settings.total_seconds:

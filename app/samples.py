@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Protocol, cast
+from typing import Any
 
 from app.call import Call
 from app.exchange import Exchange
@@ -21,12 +21,6 @@ KEPT = 500  # samples that wait for a database that is down; beyond it the oldes
 TEXTS = ("messages", "prompt", "input", "instructions")
 
 
-class Keeper(Protocol):
-    """Adds its text to the row of a query."""
-
-    async def record(self, query_id: str, prompt: str, answer: str) -> None: ...
-
-
 @dataclass
 class Samples:
     """Chooses requests of users at their start; `run` writes those that have ended."""
@@ -36,27 +30,30 @@ class Samples:
     redactor: Redactor
     waiting: deque[tuple[str, dict[str, Any], Exchange]] = field(default_factory=lambda: deque(maxlen=KEPT))
 
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+
     def begin(self, call: Call, document: dict[str, Any], exchange: Exchange) -> None:
         if call.source == "user" and random.random() < self.share:  # noqa: S311 - a share of traffic, no secret
             exchange.keep = True
             self.waiting.append((call.id, {name: document[name] for name in TEXTS if name in document}, exchange))
 
     async def run(self) -> None:
-        """Until cancelled; whether the database is there is the recorder's to tell."""
-        while True:
-            await asyncio.sleep(EVERY_SECONDS)
+        """Until `ending` is set; whether the database is there is the recorder's to tell."""
+        while not self.ending.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ending.wait(), EVERY_SECONDS)
             with suppress(*DOWN):
                 await self.flush()
 
     async def flush(self) -> None:
         """Write what has ended, each beside the row of its query; what the database did not take stays."""
-        ended = [one for one in self.waiting if one[2].over_with]
+        ended = [one for one in self.waiting if one[2].over_with and not one[2].looking]  # its row can be there
         if ended:
             await self.recorder.flush()
         for one in ended:
             query, document, exchange = one
             prompt, answer = await asyncio.to_thread(self.redacted, document, exchange)
-            await cast(Keeper, self.recorder.store).record(query, prompt, answer)
+            await self.recorder.store.record(query, prompt, answer)
             with suppress(ValueError):  # so many came meanwhile that it had to go
                 self.waiting.remove(one)
 
@@ -84,7 +81,5 @@ async def sampling(settings: Settings, recorder: Recorder | None) -> AsyncIterat
     try:
         yield samples
     finally:
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-        with suppress(*DOWN):
-            await samples.flush()  # what ended within the last moment
+        samples.ending.set()
+        await writing  # with it goes what ended within the last moment

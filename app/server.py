@@ -9,6 +9,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
+from app.gateway import unplaced
 from app.protocol import Protocol
 from app.settings import Settings
 
@@ -43,13 +44,14 @@ def run(app: FastAPI, settings: Settings) -> None:
 
 
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
-    patience = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
+    own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
+    own["said"] = staticmethod(lambda: unplaced(app))
     return uvicorn.Config(
         app,
         host=host,
         port=settings.port,
         loop="uvloop",
-        http=type("PatientProtocol", (Protocol,), patience),
+        http=type("PatientProtocol", (Protocol,), own),
         ws="none",
         proxy_headers=False,  # no one asks from which address a request came
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import words
+from app import flags, prompts, words
 from app.engines import ENGINES, Engine
 from app.keys import loaded
 from app.redaction import patterns
@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     allowed_fields: str = Field(default="", description="fields that a request may have; empty: all")
     words_file: Path | None = Field(default=None, description="sensitive words, one a line; empty: none are looked for")
     block_words: bool = Field(default=False, description="whether answers with such words are cut, or only counted")
+    prompts_file: Path | None = Field(default=None, description="prompt templates that variants name")
+    flags_file: Path | None = Field(default=None, description="flags and variants in flagd's format; empty: none")
     slow_least_seconds: float = Field(default=0.05, gt=0, description="least that slow is above stable's P99")
     slow_least_tpot_seconds: float = Field(default=0.05, gt=0, description="the same for the time per token")
     rescue: bool = Field(default=True, description="whether stable answers what the canary fails")
@@ -100,6 +102,20 @@ class Settings(BaseSettings):
         if block and info.data.get("words_file", ".") is None:
             raise ValueError("there are no words to block: set SLUICE_WORDS_FILE")
         return block
+
+    @field_validator("prompts_file")
+    @classmethod
+    def has_prompts(cls, path: Path | None) -> Path | None:
+        if path:
+            prompts.loaded(path)
+        return path
+
+    @field_validator("flags_file")
+    @classmethod
+    def has_flags(cls, path: Path | None, info: ValidationInfo) -> Path | None:
+        if path and "prompts_file" in info.data:  # else it is told already
+            flags.loaded(path, info.data["prompts_file"])
+        return path
 
     @field_validator("limits_url")
     @classmethod

@@ -8,7 +8,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Column as Col
-from sqlalchemy import Connection, DateTime, Float, Integer, MetaData, String, Table, Text, func, select
+from sqlalchemy import Connection, DateTime, Float, Integer, MetaData, String, Table, Text, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -30,6 +30,9 @@ QUERIES = Table(
     Col("ttft_seconds", Float),
     Col("seconds", Float, nullable=False),
     Col("tokens", Integer),
+    Col("prompt", Text),  # both redacted, and only where the sampling switch is on
+    Col("answer", Text),
+    Col("checks", Text),  # JSON: what each check that was made found, true for something bad
     Col("created", DateTime(timezone=True), nullable=False, server_default=func.now()),
 )
 FEEDBACK = Table(
@@ -77,6 +80,16 @@ class Store:
             async with self.engine.begin() as connection:
                 await connection.execute(self.insert(QUERIES).on_conflict_do_nothing(), rows)
 
+    async def record(self, query_id: str, prompt: str, answer: str) -> None:
+        """Keep what was asked and answered beside the row of its query; both are redacted already."""
+        kept = (
+            update(QUERIES)
+            .where(QUERIES.c.query_id == query_id)
+            .values(prompt=storable(prompt), answer=storable(answer))
+        )
+        async with self.engine.begin() as connection:
+            await connection.execute(kept)
+
     async def knows(self, query: str) -> bool:
         async with self.engine.connect() as connection:
             found = await connection.execute(select(QUERIES.c.query_id).where(QUERIES.c.query_id == query))
@@ -98,11 +111,18 @@ class Store:
             return [plain(dict(row)) for row in (await connection.execute(asked)).mappings()]
 
     async def queries(self) -> list[dict[str, Any]]:
+        """Every query, without what was asked and answered."""
+        asked = select(*(one for one in QUERIES.c if one.name not in ("prompt", "answer")))
         async with self.engine.connect() as connection:
-            return [plain(dict(row)) for row in (await connection.execute(select(QUERIES))).mappings()]
+            return [plain(dict(row)) for row in (await connection.execute(asked)).mappings()]
 
     def insert(self, table: Table) -> Any:
         return (postgresql if self.engine.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+def storable(text: str) -> str:
+    """PostgreSQL's texts hold no NUL, and no half characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

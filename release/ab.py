@@ -1,5 +1,6 @@
 """`sluice ab report`: what each variant did to its users, every mean with its interval."""
 
+import json
 import math
 from statistics import NormalDist, fmean, variance
 from typing import Any
@@ -52,7 +53,16 @@ def row(name: tuple[str, str, str], queries: list[dict[str, Any]], ratings: list
         "arm": name[2],
         "n": len(queries),
         "ok": wilson(ok, len(queries)),
+        "checks": checked(queries),
     } | figures
+
+
+def checked(queries: list[dict[str, Any]]) -> dict[str, tuple[float, float, float] | None]:
+    """Of each check the share of answers in which it found something bad, among those that it could be made of."""
+    results = [json.loads(one["checks"]) for one in queries if one["checks"]]
+    names = sorted({name for one in results for name in one})
+    found = {name: [one[name] for one in results if name in one] for name in names}
+    return {name: wilson(sum(bad), len(bad)) for name, bad in found.items()}
 
 
 def table(rows: list[dict[str, Any]]) -> list[str]:
@@ -60,7 +70,8 @@ def table(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def said(one: dict[str, Any]) -> list[str]:
-    return [f"{text} {bounds(one[name])}" for name, text in ({"ok": "ok"} | FIGURES).items()]
+    figures = [f"{text} {bounds(one[name])}" for name, text in ({"ok": "ok"} | FIGURES).items()]
+    return figures + [f"{name} bad {bounds(share)}" for name, share in one["checks"].items()]
 
 
 def bounds(found: tuple[float, float, float] | None) -> str:

@@ -35,3 +35,33 @@ async def read(url: str, what: str) -> list[dict[str, Any]]:
 
 def lines(rows: list[dict[str, Any]]) -> list[str]:
     return [json.dumps(row, ensure_ascii=False) for row in rows]
+
+
+def examples(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What can be trained on: a chat as `messages`, a single text as `prompt` and `completion`, each with its rating.
+
+    Only rows whose text was kept have one; a failure has no answer.
+    """
+    return [{**example(row["prompt"], row["answer"]), "rating": row["rating"]} for row in rows if row["answer"]]
+
+
+def example(prompt: str, answer: str) -> dict[str, Any]:
+    said = messages(prompt)
+    if said is None:
+        return {"prompt": prompt, "completion": answer}
+    return {"messages": [*said, {"role": "assistant", "content": answer}]}
+
+
+def messages(prompt: str) -> list[dict[str, Any]] | None:
+    """A chat's messages, or those that stand for an `input` with its `instructions`; None for a single text."""
+    try:
+        asked = json.loads(prompt)
+    except ValueError:
+        return None
+    before = []
+    if isinstance(asked, dict) and {"input", "instructions"} >= set(asked) >= {"input"}:
+        before = [{"role": "system", "content": asked["instructions"]}] if asked.get("instructions") else []
+        asked = asked["input"]
+        asked = [{"role": "user", "content": asked}] if isinstance(asked, str) else asked
+    chat = isinstance(asked, list) and asked and all(isinstance(one, dict) and "role" in one for one in asked)
+    return [*before, *asked] if chat else None

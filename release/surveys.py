@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,11 @@ said = typer.Typer(no_args_is_help=True, help="What users said of the answers.")
 compare = typer.Typer(no_args_is_help=True, help="Variants side by side.")
 
 
+class Use(StrEnum):
+    SCORING = "scoring"
+    TUNING = "tuning"
+
+
 @said.callback()
 @compare.callback()
 def group() -> None:
@@ -22,9 +28,15 @@ def group() -> None:
 
 
 @said.command()
-def export(database: Database, to: Annotated[Path | None, typer.Option(help="default: the screen")] = None) -> None:
-    """Write each rating, with the version and variant that it is about, as JSON Lines."""
-    text = "".join(line + "\n" for line in feedback.lines(read(database, "rated")))
+def export(
+    database: Database,
+    to: Annotated[Path | None, typer.Option(help="default: the screen")] = None,
+    use: Annotated[Use, typer.Option("--for", help="tuning: only answers whose text was kept")] = Use.SCORING,
+    least: Annotated[int, typer.Option(help="leave lower ratings out")] = -1,
+) -> None:
+    """Write each rating, with the version and variant that it is about, as JSON Lines; or examples to train on."""
+    rows = [row for row in read(database, "rated") if int(str(row["rating"])) >= least]
+    text = "".join(line + "\n" for line in feedback.lines(feedback.examples(rows) if use is Use.TUNING else rows))
     if to is None:
         typer.echo(text, nl=False)
     else:
@@ -33,7 +45,7 @@ def export(database: Database, to: Annotated[Path | None, typer.Option(help="def
 
 @compare.command()
 def report(database: Database, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
-    """Compare variants: n, share that ended well, rating, TTFT, length, each with its 95 % interval."""
+    """Compare variants: n, share that ended well, rating, TTFT, length, quality checks, each with an interval."""
     rows = ab.compared(read(database, "queries"), read(database, "rated"))
     typer.echo("\n".join(json.dumps(one) for one in rows) if as_json else "\n".join(ab.table(rows)))
 

@@ -31,6 +31,8 @@ def conditions(gates: Gates) -> dict[str, tuple[str, Text]]:
     return {
         "HighErrorRate": high_error_rate(gates.alerts["HighErrorRate"].above or 0.0),
         "LlmCanaryAborted": canary_aborted(gates),
+        "LlmCircuitsOpen": circuits_open(gates.alerts["LlmCircuitsOpen"].wait),
+        "LlmFileBroken": file_broken(gates.alerts["LlmFileBroken"].wait),
         "LlmGatesSilent": gates_silent(gates),
         "LlmMetricsMissing": metrics_missing(gates.alerts["LlmMetricsMissing"].wait),
         "LlmMetricsNeverSeen": metrics_never_seen(gates.alerts["LlmMetricsNeverSeen"].wait),
@@ -87,6 +89,30 @@ def gates_silent(gates: Gates) -> tuple[str, Text]:
         "{{ $value | humanizeDuration }} into the {{ $labels.step }} % step of {{ $labels.release }} verdicts are "
         f"missing: {engine} gates judge an engine by users and by probes, {gateway} a gateway by probes. "
         "The step cannot pass.",
+    )
+
+
+def circuits_open(wait: str) -> tuple[str, Text]:
+    """The gateways do not share what they know of a pod: the one that passes over most is heard."""
+    return "max by (namespace) (sluice_open_circuits) > 0", (
+        "{{ $value }} engine pods of {{ $labels.namespace }} are passed over",
+        "A gateway of {{ $labels.namespace }} has sent {{ $value }} engine pods nothing but a try now and then for "
+        f"{wait}: their requests failed one after the other. The others take their load.",
+    )
+
+
+def file_broken(wait: str) -> tuple[str, Text]:
+    """Keys, words and flags alike: their gauges have one name but for the file's."""
+    named = '"file", "$1", "__name__", "sluice_(.+)_file_broken"'
+    expr = (
+        "max by (namespace, file) (\n"
+        f'  label_replace({{__name__=~"sluice_(keys|words|flags)_file_broken"}}, {named})\n'
+        ") == 1"
+    )
+    return expr, (
+        "The newest file of {{ $labels.file }} in {{ $labels.namespace }} is not used",
+        f"For {wait} at least {{{{ $value }}}} gateway of {{{{ $labels.namespace }}}} has found a file of "
+        "{{ $labels.file }} that it cannot use: the last good one holds. Its log says what is wrong.",
     )
 
 

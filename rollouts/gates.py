@@ -14,6 +14,8 @@ REQUIRED_GATES = ("bad-share", "slow-ttft")
 REQUIRED_ALERTS = (
     "HighErrorRate",
     "LlmCanaryAborted",
+    "LlmCircuitsOpen",
+    "LlmFileBroken",
     "LlmGatesSilent",
     "LlmMetricsMissing",
     "LlmMetricsNeverSeen",

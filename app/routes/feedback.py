@@ -45,6 +45,8 @@ async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request)
     recorder = gateway.recorder
     if recorder is None:
         raise Refusal(404, "no_database", "this gateway keeps no feedback: set SLUICE_DATABASE_URL")
+    if not gateway.flags.on("feedback"):
+        raise Refusal(404, "feedback_off", "feedback is switched off here")
     user = (request.headers.get("x-sluice-user") or said.user)[:256]
     try:
         if not await recorder.knows(said.query_id):

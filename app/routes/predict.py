@@ -39,7 +39,7 @@ DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {
 @router.post("/predict", openapi_extra=DESCRIBED, responses=errors(*GENERATION, 422))
 async def predict(request: Request, response: Response) -> Prediction:
     found = await admitted(request, COMPLETIONS, asked)
-    request.state.headers = headers(found.arms, found.exchange.arm, found.call)
+    request.state.headers = headers(found.arms, found.exchange, found.call)
     content = json.loads(await answered(found, request))
     response.headers.update(request.state.headers)
     return prediction(content, found)

@@ -1,7 +1,9 @@
 import asyncio
+import json
 import shutil
 import tempfile
 import uuid
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from app.settings import Settings
 from app.store import Store
-from tests.app.conftest import Door, opened
+from tests.app.conftest import Door, Engine, opened
 from tests.app.databases import Postgres
 
 
@@ -81,8 +83,9 @@ async def test_feedback_is_idempotent_per_query_and_user(door: Door, url: str) -
 
 
 async def test_another_replica_takes_the_feedback(door: Door, settings: Settings, url: str) -> None:
+    assert door.gateway.recorder
+    await door.gateway.recorder.flush()  # SQLite's tables are not made by two at once
     query = await asked(door)
-    await asyncio.sleep(1.2)  # written twice a second
     async with opened(settings.model_copy(update={"database_url": url})) as other:
         status, _, _ = await other.post("/feedback", {"query_id": query, "rating": 5})
 
@@ -128,3 +131,44 @@ async def test_a_database_that_is_down_fails_feedback_alone_and_nothing_acknowle
     assert (kept, status, again) == (200, 503, 200)
     assert headers["retry-after"] == "1"
     assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
+
+
+async def test_what_the_checks_found_is_kept_with_the_query(door: Door, engine: Engine, url: str) -> None:
+    engine.mode = "empty"
+    query = await asked(door)
+    recorder = door.gateway.recorder
+    assert recorder
+    async with asyncio.timeout(10):
+        await recorder.flush()
+        while not (found := [row for row in await recorder.store.queries() if row["query_id"] == query]):
+            await recorder.flush()
+            await asyncio.sleep(0.02)
+
+    assert json.loads(found[0]["checks"])["empty"] is True
+
+
+async def test_a_sample_stands_beside_its_query(door: Door, url: str) -> None:
+    query = await asked(door)
+    await door.post("/feedback", {"query_id": query, "rating": 1})
+    recorder = door.gateway.recorder
+    assert recorder
+    async with asyncio.timeout(10):
+        while not (found := await rows(url, query)):
+            await asyncio.sleep(0.02)
+    assert found[0]["prompt"] is None
+
+    await recorder.store.record(query, "问\0", "answer \ud800")
+
+    assert [(row["prompt"], row["answer"]) for row in await rows(url, query)] == [("问", "answer ?")]
+
+
+async def test_queries_that_find_no_place_are_counted(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = door.gateway.recorder
+    assert recorder
+    monkeypatch.setattr("app.feedback.KEPT", 0)
+    monkeypatch.setattr(recorder, "waiting", deque(recorder.waiting))
+    recorder.waiting.append(("held", "", door.gateway.ledger.begin(door.gateway.arms, "stable", "user", "")))
+
+    await asked(door)
+
+    assert door.count("sluice_queries_lost_total") == 1

@@ -7,7 +7,7 @@ from release.ab import compared, interval, table, wilson
 
 def query(variant: str, ttft: float, outcome: str = "ok") -> dict[str, Any]:
     of = {"variant": variant, "version": "v1", "arm": "stable", "outcome": outcome}
-    return of | {"ttft_seconds": ttft, "tokens": 10}
+    return of | {"ttft_seconds": ttft, "tokens": 10, "checks": None}
 
 
 def test_an_interval_is_the_textbook_s() -> None:
@@ -32,3 +32,14 @@ def test_variants_are_kept_apart() -> None:
         ("b", 2, 0.5, 6),
     ]
     assert "rating too few" in table(rows)[1]
+
+
+def test_each_check_has_its_share_of_the_answers_that_it_was_made_of() -> None:
+    results = ['{"empty": true, "json": false}', '{"empty": false}', '{"empty": false}', None]
+    queries = [query("a", 1) | {"checks": one} for one in results]
+
+    (row,) = compared(queries, [])
+
+    assert row["checks"]["empty"] == pytest.approx(wilson(1, 3))
+    assert row["checks"]["json"] == pytest.approx(wilson(0, 1))
+    assert "empty bad 0.333 [0.0615, 0.792]" in table([row])[0]

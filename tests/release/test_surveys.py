@@ -29,6 +29,7 @@ async def url(tmp_path: Path) -> str:
     store = Store.at(address)
     await store.migrate()
     await store.add_queries([QUERY])
+    await store.add_queries([QUERY | {"query_id": name} for name in ("q2", "q3")])
     await store.rate("q1", "u", 1, "好")
     await store.engine.dispose()
     return address
@@ -45,7 +46,7 @@ def test_export_is_a_line_of_json_per_rating(url: str) -> None:
 def test_report_names_each_variant(url: str) -> None:
     done = CliRunner().invoke(compare, ["report", "--database", url])
 
-    assert "terse v1 stable: n 1, ok 1" in done.output
+    assert "terse v1 stable: n 3, ok 1" in done.output
 
 
 @pytest.mark.parametrize("address", ["mysql://x", "sqlite:////nowhere/at/all.db"])
@@ -54,3 +55,38 @@ def test_a_database_that_cannot_be_read_is_one_line(address: str) -> None:
 
     assert done.exit_code == 1
     assert len(done.output.splitlines()) == 1
+
+
+CHAT = [{"role": "user", "content": "二加二?"}]
+
+
+@pytest.fixture
+async def kept(url: str) -> str:
+    """Two of three rated answers with their text."""
+    store = Store.at(url)
+    await store.rate("q2", "u", 5, None)
+    await store.rate("q3", "u", -1, None)
+    await store.record("q2", json.dumps(CHAT), "四")
+    await store.record("q3", "2+2=", "4\0")
+    await store.engine.dispose()
+    return url
+
+
+def exported(url: str, *more: str) -> list[dict[str, Any]]:
+    done = CliRunner().invoke(said, ["export", "--database", url, *more])
+    return [json.loads(line) for line in done.output.splitlines()]
+
+
+def test_export_for_tuning_holds_the_answers_whose_text_was_kept(kept: str) -> None:
+    assert exported(kept, "--for", "tuning") == [
+        {"messages": [*CHAT, {"role": "assistant", "content": "四"}], "rating": 5},
+        {"prompt": "2+2=", "completion": "4", "rating": -1},
+    ]
+
+
+def test_lower_ratings_can_be_left_out(kept: str) -> None:
+    assert [row["rating"] for row in exported(kept, "--for", "tuning", "--least", "1")] == [5]
+
+
+def test_export_for_scoring_holds_every_rating_and_its_text_where_that_was_kept(kept: str) -> None:
+    assert [(row["query_id"], row["answer"]) for row in exported(kept)] == [("q1", None), ("q2", "四"), ("q3", "4")]

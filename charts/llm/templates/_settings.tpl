@@ -13,6 +13,9 @@ SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
 {{- if .Values.gateway.keys.existingSecret }}
 SLUICE_KEYS_FILE: /etc/sluice/keys/keys.yaml
 {{- end }}
+{{- if include "llm.flagsConfigMap" . }}
+SLUICE_FLAGS_FILE: /etc/sluice/flags/flags.json
+{{- end }}
 {{- if .Values.gateway.redact.existingConfigMap }}
 SLUICE_REDACT_FILE: /etc/sluice/redact/patterns
 {{- end }}
@@ -37,6 +40,15 @@ SLUICE_{{ snakecase $name | upper }}: {{ ternary (int64 $value) $value (and (kin
 {{/* The hash is in the name: pods that are rolled back find the settings they were started with. */}}
 {{- define "llm.gatewayConfigMap" -}}
 {{ include "llm.fullname" . }}-gateway-{{ include "llm.gatewaySettings" . | sha256sum | trunc 10 }}
+{{- end }}
+
+{{/* Flags that change on their own: their map keeps its name, so that the gateway sees a new one without a restart. */}}
+{{- define "llm.flagsConfigMap" -}}
+{{- $flags := .Values.gateway.flags }}
+{{- if and $flags.content $flags.existingConfigMap }}{{ fail "gateway.flags: give content or existingConfigMap, not both" }}{{ end }}
+{{- $name := $flags.existingConfigMap | default (ternary (printf "%s-flags" (include "llm.fullname" .)) "" (not (empty $flags.content))) }}
+{{- if and $name (hasKey (.Values.release | default dict) "flags") }}{{ fail "gateway.flags: the release has flags of its own: keep them in one place" }}{{ end }}
+{{- $name }}
 {{- end }}
 
 {{/* Files that go with the release, by their key in it. */}}

@@ -1,0 +1,46 @@
+"""Whom a flag's rule can aim at: what a request says of its user."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from openfeature.evaluation_context import EvaluationContext
+from starlette.datastructures import Headers
+
+from app.errors import Refusal
+
+MOST, PROFILE_MOST = 64, 512  # characters of a header
+
+
+@dataclass(frozen=True)
+class Person:
+    """`user` is the id that shares are chosen by; without one everybody is somebody new each time."""
+
+    user: str = ""
+    key: str = ""  # the name of the API key
+    region: str = ""
+    device: str = ""
+    profile: Mapping[str, str] = field(default_factory=dict)
+
+    def context(self, arm: str = "") -> EvaluationContext:
+        known = {"region": self.region, "device": self.device, "key": self.key, "arm": arm}
+        return EvaluationContext(self.user or uuid.uuid4().hex, {**known, "profile": self.profile})
+
+
+def described(headers: Headers, user: str, key: str) -> Person:
+    """The person of a request.
+
+    Raises:
+        Refusal: a header says too much.
+    """
+    profile = capped(headers, "x-sluice-profile", PROFILE_MOST)
+    pairs = (part.partition("=") for part in profile.split(";") if part.strip())
+    said = {name.strip(): value.strip() for name, _, value in pairs}
+    return Person(user, key, capped(headers, "x-sluice-region", MOST), capped(headers, "x-sluice-device", MOST), said)
+
+
+def capped(headers: Headers, name: str, most: int) -> str:
+    found = headers.get(name, "").strip()
+    if len(found) > most:
+        raise Refusal(400, "invalid_header", f"{name} holds at most {most} characters")
+    return found
