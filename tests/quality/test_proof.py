@@ -117,6 +117,7 @@ def test_a_baseline_that_does_not_fit_ends_the_gate_before_an_engine_starts(
     baseline = tmp_path / "baseline.jsonl"
     baseline.write_text(head)
     monkeypatch.setattr(proof.cli, "BASELINE", baseline)
+    monkeypatch.setattr(proof.signal, "signal", lambda *_: None)
     monkeypatch.chdir(tmp_path)
     assert proof.main([]) == code
     assert capsys.readouterr().err.count("\n") == 1
