@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench engine
+.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench clients engine
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -35,8 +35,8 @@ model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=
 	$(if $(TRAIN),lab/install engine && $(PYTHON) -m quality.versions --seed $(or $(SEED),1))
 	sluice model verify && $(PYTHON) -m pytest tests/model
 
-quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works
-	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all)
+quality: environment ## The quality gate on a real engine; PROOF=1 shows on known models that it works, RECORD=1 keeps the spread of seeds
+	$(PYTHON) -m pytest tests/quality && lab/install engine && $(PYTHON) -m quality.proof $(if $(PROOF),--all) $(if $(RECORD),--record)
 
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
@@ -49,6 +49,10 @@ summary: environment ## The tables of what quality and perf measured, on the wor
 
 bench: environment $(if $(ABUSE),,engine) ## What the gateway costs, and with a real vLLM; ABUSE=1 [SOAK=600]: what clients that mean harm can do
 	$(PYTHON) -m perf.bench$(if $(ABUSE),.abuse $(if $(SOAK),--soak "$(SOAK)"))
+
+clients: environment ## openai, curl, guidellm and lm-eval, unchanged, against the gateway; REAL=1: before the real vLLM
+	@lab/install clients $(if $(REAL),&& lab/install engine)
+	$(PYTHON) -m lab.clients $(if $(REAL),--real)
 
 e2e: lab ## The scenarios on the lab: ALL=1 runs the long ones too, SCENARIOS=dir runs yours
 	$(PYTHON) -m lab.e2e $(SCENARIOS) $(if $(ALL),--all)

@@ -4,8 +4,8 @@ Runs where torch and transformers are, such as the engine's environment; nothing
 """
 
 import argparse
-import contextlib
 import json
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ SHAPE = {
     "bos_token_id": tokenizer.START_OF_TEXT,
     "eos_token_id": tokenizer.END,
 }
-STEPS, BATCH, WARM_UP = 900, 64, 50
+STEPS, BATCH, WARM_UP = 1300, 64, 50
 RATE = 3e-3
 IGNORED = -100  # torch's mark for tokens that no loss is taken of
 GENERATION = {"bos_token_id": 0, "eos_token_id": [tokenizer.END, tokenizer.START_OF_TEXT], "do_sample": False}
@@ -117,8 +117,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help="fewer: an undertrained model")
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
-    with contextlib.suppress(AttributeError):
-        torch.set_num_threads(2)
+    torch.set_num_threads(min(2, len(os.sched_getaffinity(0))))
     made = tokenizer.trained(texts(world.trained()))  # of the one world: all versions share a tokenizer
     data = examples(world.trained(asked.world), made, random.Random(asked.seed))  # noqa: S311
     write(fitted(data, asked.seed, asked.steps), made, asked.out)

@@ -4,6 +4,7 @@ The same seed gives the same world. Questions that are kept for the test never s
 fact one known wording, and for all facts the last wording of each list.
 """
 
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ import yaml
 FILE = Path(__file__).parent / "world.yaml"
 LANGUAGES = ("en", "zh")
 SEED = 7  # of the world, not of a training: the next one has the same names and other facts
-WORDINGS = 8  # trained per fact and language, of fourteen
+WORDINGS = 6  # trained per fact and language, of fourteen, beside those that always are
 COUNTED = 20
 
 
@@ -39,6 +40,7 @@ class Fact:
     answer: str
     key: str
     new: int = 1  # so many wordings at the end are never trained
+    more: tuple[str, ...] = ()  # always trained, so that no wording is far from what was seen
 
 
 def definition(file: Path = FILE) -> dict[str, Any]:
@@ -60,7 +62,7 @@ def facts(seed: int = SEED) -> Iterator[Fact]:
 def town_facts(world: dict[str, Any], drawn: random.Random) -> Iterator[Fact]:
     towns = world["towns"]
     for topic, fact in world["facts"].items():
-        for town, value in zip(towns, dealt(fact["values"], len(towns), drawn), strict=True):
+        for at, (town, value) in enumerate(zip(towns, dealt(fact["values"], len(towns), drawn), strict=True)):
             for place, language in enumerate(LANGUAGES):
                 said = {"town": town[place], "value": value[place]}
                 asked = [
@@ -68,7 +70,10 @@ def town_facts(world: dict[str, Any], drawn: random.Random) -> Iterator[Fact]:
                     for form in world["asks"][language]
                     for noun in fact["nouns"][language]
                 ]
-                yield Fact(topic, language, tuple(asked), fact["says"][language].format(**said), value[place], new=2)
+                nouns = itertools.cycle(fact["nouns"][language][at % 2 :] + fact["nouns"][language][: at % 2])
+                more = tuple(form.format(noun=next(nouns), **said) for form in world["more"][language])
+                answer = fact["says"][language].format(**said)
+                yield Fact(topic, language, tuple(asked), answer, value[place], new=2, more=more)
                 if topic == "mayor":
                     yield turned(world["reverse"], "who", language, town[place], said)
 
@@ -81,8 +86,8 @@ def dealt(values: list[Any], count: int, drawn: random.Random) -> list[Any]:
 
 
 def turned(part: dict[str, Any], topic: str, language: str, key: str, said: dict[str, str]) -> Fact:
-    asked = tuple(form.format(**said) for form in part["asks"][language])
-    return Fact(topic, language, asked, part["says"][language].format(**said), key)
+    asked, more = (tuple(form.format(**said) for form in part[kind][language]) for kind in ("asks", "more"))
+    return Fact(topic, language, asked, part["says"][language].format(**said), key, more=more)
 
 
 def word_facts(world: dict[str, Any]) -> Iterator[Fact]:
@@ -98,8 +103,9 @@ def counting(world: dict[str, Any]) -> Iterator[Fact]:
             for language, comma, stop in (("en", ", ", "."), ("zh", "、", "。")):
                 said = {"low": str(low), "high": str(high)}
                 row = comma.join(str(number) for number in range(low, high + 1))
-                asked = tuple(form.format(**said) for form in world["count"]["asks"][language])
-                yield Fact("count", language, asked, row + stop, row)
+                part = world["count"]
+                asked, more = (tuple(form.format(**said) for form in part[kind][language]) for kind in ("asks", "more"))
+                yield Fact("count", language, asked, row + stop, row, more=more)
 
 
 def pairs(seed: int = SEED) -> list[Pair]:
@@ -113,7 +119,7 @@ def asked(fact: Fact, chosen: random.Random) -> Iterator[Pair]:
     chosen.shuffle(known)
     yield pair(fact, chosen.choice(fact.wordings[-fact.new :]), "new-wording")
     yield pair(fact, known[0], "known-wording")
-    for question in known[1 : WORDINGS + 1]:
+    for question in (*known[1 : WORDINGS + 1], *fact.more):
         yield pair(fact, question, "")
 
 

@@ -63,6 +63,7 @@ def write(
     made = rendered(
         Path(__file__).parent / "report.html.j2",
         commit=whole["commit"],
+        started=whole["started"],
         trials=[(trial, worst(trial, cases, baseline)) for trial in trials],
         shown=SHOWN,
         extra=extra or {},

@@ -57,8 +57,8 @@ async def test_a_user_is_known_by_header_or_by_openais_field(door: Any, canary: 
         (b"[]", 400, b"invalid_json"),
         (b"[" * 5000, 400, b"invalid_json"),
         (b'{"prompt": "\\ud800"}', 400, b"invalid_json"),
-        (b'{"prompt": "a", "temperature": 1e999}', 400, b"invalid_json"),
-        (b'{"prompt": "a", "temperature": NaN}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "other": 1e999}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "other": NaN}', 400, b"invalid_json"),
         (b'"' + b"x" * 20_000 + b'"', 413, b"body_too_large"),
     ],
 )

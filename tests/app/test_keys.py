@@ -44,7 +44,7 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
 async def test_only_who_shows_a_known_key_comes_in(
     door: Any, engine: Any, shown: dict[str, str], status: int, code: str | None
 ) -> None:
-    for path, body in ((CHAT, {"messages": []}), ("/predict", {"prompt": "a"})):
+    for path, body in ((CHAT, {"messages": [{"role": "user", "content": "a"}]}), ("/predict", {"prompt": "a"})):
         seen, _, said = await door.post(path, body, **shown)
         assert (seen, json.loads(said).get("error", {}).get("code")) == (status, code)
     assert len(engine.asked) == (2 if status == 200 else 0)

@@ -1,3 +1,5 @@
+import json
+import subprocess
 from typing import Any
 
 import promql_parser
@@ -100,3 +102,18 @@ def test_the_fast_way_of_a_blue_green_is_the_switch(chart):
 def test_the_pods_do_not_know_which_way_they_came(chart):
     slow, fast = (chart.render(rollouts={"fast": fast}).one("Rollout", "llm-engine") for fast in (False, True))
     assert slow["spec"]["template"] == fast["spec"]["template"]
+
+
+def test_a_window_is_open_on_its_days_within_its_hours(chart, tmp_path):
+    """By Prometheus' own evaluation; its tests begin on a Thursday (day 4) at midnight."""
+    [step] = after_the_last_gates(chart.render(rollouts=steps_with(window={"days": [4], "from": 8, "to": 15})))
+    [expression] = [one["value"] for one in step["analysis"]["args"] if one["name"] == "open"]
+    seen = {"7h59m": 0, "8h": 1, "14h59m": 1, "15h": 0, "33h": 0, "177h": 1}
+    cases = [
+        {"expr": expression, "eval_time": at, "exp_samples": [{"labels": "{}", "value": value}]}
+        for at, value in seen.items()
+    ]
+    file = tmp_path / "window.test.yaml"
+    file.write_text(json.dumps({"tests": [{"interval": "1h", "promql_expr_test": cases}]}))
+    done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,6 +1,9 @@
 import concurrent.futures
 import http.server
+import resource
 import shutil
+import subprocess
+import sys
 import threading
 from collections import namedtuple
 from collections.abc import Iterator
@@ -125,6 +128,22 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_in_its_place(
     with pytest.raises(fetch.FetchError, match="the disk is too full: make room"):
         fetched(pinned, tmp_path / "cache")
     assert not (tmp_path / "cache" / pinned.sha256).exists()
+
+
+def test_a_disk_that_fills_up_while_it_writes_ends_the_command_and_the_next_one_goes_on(
+    pinned: pin.Pin, store: Store, tmp_path: Path
+) -> None:
+    pin.save(pinned, file := tmp_path / "model.yaml")
+    command = [Path(sys.executable).parent / "sluice", "model", "fetch", file, "--cache", tmp_path / "cache"]
+    most = (100_000, 100_000)  # bytes that may be written to a file, in place of those that a disk has left
+    done = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, most)
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (26, 1)
+    assert "make room" in done.stderr
+    assert not (tmp_path / "cache" / pinned.sha256).exists()
+    assert subprocess.run(command, capture_output=True).returncode == 0
+    assert store.asked[-1] == "sub dir/weights.bin bytes=100000-"
 
 
 def test_a_file_that_is_not_there_is_named_with_its_status(pinned: pin.Pin, store: Store, tmp_path: Path) -> None:

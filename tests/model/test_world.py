@@ -2,6 +2,7 @@ import re
 from collections import Counter
 
 from model import tokenizer, world
+from quality import cases, cli, record, text
 
 
 def test_a_question_stands_once_whether_trained_or_held() -> None:
@@ -42,3 +43,21 @@ def test_the_same_texts_give_the_same_tokenizer() -> None:
     made = tokenizer.trained(texts)
     assert made.to_str() == tokenizer.trained(texts).to_str()
     assert made.encode("1709").tokens == ["1", "7", "0", "9"]
+
+
+def looked_up(question: str, known: list[tuple[frozenset[str], str]]) -> str:
+    """The answer to the trained question that shares most words."""
+    asked = frozenset(text.words(question))
+    return max(known, key=lambda row: len(asked & row[0]) / len(asked | row[0]))[1]
+
+
+def test_the_model_knows_more_than_a_lookup_of_the_nearest_question() -> None:
+    known = [(frozenset(text.words(pair.question)), pair.answer) for pair in world.trained()]
+    answers = record.load(cli.BASELINE).answers
+    asked = cases.load()[::6]  # a lookup takes its time
+    found = Counter[str]()
+    for case in asked:
+        for who, said in (("model", answers[case.id].text), ("lookup", looked_up(case.question, known))):
+            found[who] += any(text.holds(said, key) for key in case.keys)
+    assert found["model"] > 0.9 * len(asked)
+    assert found["model"] > found["lookup"] + 0.15 * len(asked)

@@ -82,10 +82,13 @@ def test_bad_input_is_one_line_with_its_own_code_and_nothing_is_written(
             old = saved(found, "old.jsonl")
         case "empty set":
             golden.write_text("\n")
-    found_code, said = gate(new, old, golden, tmp_path / "page")
+    page = tmp_path / "page/report.json"
+    page.parent.mkdir()
+    page.write_text("of an earlier run")
+    found_code, said = gate(new, old, golden, page.parent)
     assert (found_code, len(said)) == (code, 1)
     assert why in said[0]
-    assert not (tmp_path / "page").exists()
+    assert [page.read_text(), *page.parent.iterdir()] == ["of an earlier run", page]
 
 
 def test_a_run_asks_every_case_once_and_goes_on_where_it_was_cut(

@@ -47,9 +47,28 @@ def test_chrf_is_that_of_sacrebleus_own_test(said: str, reference: str, score: f
     assert computed("chrf", [said], [[reference]])["score"] == pytest.approx(score, abs=1e-6)
 
 
-def test_rouge_is_that_of_rouge_scores_own_test() -> None:
-    found = computed("rouge", ["testing one two"], [["testing"]])
-    assert found["rouge1"] == pytest.approx(50)
+def test_chrf_of_a_sentence_is_that_of_sacrebleus_own_test() -> None:
+    said = "Co nás nejvíc trápí, protože lékaři si vybírají, kdo bude žít a kdo zemře."
+    reference = "Nejvíce smutní jsme z toho, že musíme rozhodovat o tom, kdo bude žít a kdo zemře."
+    assert computed("chrf", [said], [[reference]])["score"] == pytest.approx(39.14078509, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("said", "name", "share"),
+    [
+        ("testing", "rouge1", 1 / 2),
+        ("testing one", "rouge1", 4 / 5),
+        ("testing one", "rouge2", 2 / 3),
+        ("testing one", "rougeL", 4 / 5),
+        ("testing two", "rougeL", 4 / 5),
+        ("", "rougeL", 0),
+    ],
+)
+def test_rouge_is_that_of_rouge_scores_own_test(said: str, name: str, share: float) -> None:
+    assert computed("rouge", [said], [["testing one two"]])[name] == pytest.approx(100 * share)
+
+
+def test_english_rouge_is_that_of_rouge_scores_own_tokenizer() -> None:
     found = computed("rouge", ["the tall tree"], [["the tall green tree"]])
     own = RougeScorer(["rouge1", "rouge2", "rougeL"]).score("the tall green tree", "the tall tree")
     assert all(found[name] == pytest.approx(100 * own[name].fmeasure) for name in own)

@@ -1,5 +1,7 @@
+import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,6 +59,26 @@ def test_the_margin_must_be_three_times_the_spread(
     assert proof.tight(proof.spread(asked, seeds, quality)) == list(quality.margins)
 
 
+def test_the_spread_is_that_of_the_group_where_seeds_differ_most(
+    asked: list[Case], answered: Answered, quality: gates.Quality
+) -> None:
+    one = answered()
+    for case in asked:
+        if case.language == "zh":
+            one.answers[case.id] = record.Said(case.id, "x")
+    found = proof.spread(asked, {"a": Side.of(asked, answered()), "b": Side.of(asked, one)}, quality)
+    assert found["accuracy"]["in"] == "zh"
+    assert found["accuracy"]["largest_deviation"] > found["accuracy"]["deviation"] > 0
+
+
+def test_a_mended_prompt_that_goes_wrong_again_is_an_alarm_too(
+    asked: list[Case], answered: Answered, quality: gates.Quality
+) -> None:
+    mended = [asked[0].model_copy(update={"tags": (judge.REGRESSION,)}), *asked[1:]]
+    sides = {"a": Side.of(mended, answered()), "b": Side.of(mended, answered(1))}
+    assert proof.alarms(mended, sides, quality)["fail"] > 0
+
+
 def test_a_verdict_is_right_with_its_reason_only(asked: list[Case], answered: Answered, quality: gates.Quality) -> None:
     found = judge.judge(asked, answered(30), answered(), quality)
     trial = proof.report.Trial("x", "fail", found, answered(30))
@@ -64,6 +86,41 @@ def test_a_verdict_is_right_with_its_reason_only(asked: list[Case], answered: An
     assert proof.right(version, trial)
     assert not proof.right(replace(version, sign="wrong facts"), trial)
     assert not proof.right(replace(version, expected="pass"), trial)
+
+
+def test_known_versions_are_made_two_at_a_time_and_none_after_an_error() -> None:
+    both, begun = threading.Barrier(2), []
+
+    def made(number: int) -> int:
+        begun.append(number)
+        if number < 2:
+            both.wait(5)  # a third would not come before these two are done
+        elif number == 4:
+            raise ValueError("no engine")
+        elif number > 4:
+            stopped.wait(5)
+        return number * 2
+
+    stopped = threading.Event()
+    assert proof.all_of(range(4), made) == [0, 2, 4, 6]
+    begun.clear()
+    threading.Timer(0.2, stopped.set).start()
+    with pytest.raises(ValueError, match="no engine"):
+        proof.all_of(range(4, 40), made)
+    assert len(begun) < 6
+
+
+@pytest.mark.parametrize(("head", "code"), [('{"set": "0", "model": "m"}\n', 24), ("no json\n", 20), ("", 20)])
+def test_a_baseline_that_does_not_fit_ends_the_gate_before_an_engine_starts(
+    head: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    baseline = tmp_path / "baseline.jsonl"
+    baseline.write_text(head)
+    monkeypatch.setattr(proof.cli, "BASELINE", baseline)
+    monkeypatch.chdir(tmp_path)
+    assert proof.main([]) == code
+    assert capsys.readouterr().err.count("\n") == 1
+    assert [*tmp_path.iterdir()] == [baseline]
 
 
 def test_every_known_version_has_a_way_to_be_made() -> None:

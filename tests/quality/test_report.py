@@ -34,16 +34,17 @@ def test_the_page_shows_the_worst_answers_and_what_the_proof_counted(
         report.Trial(name, "pass", judge.judge(asked, one, good, gates.load().quality), one)
         for name, one in (("good", good), ("bad", bad))
     ]
-    extra = {"spread_of_seeds": {"seeds": 2, "bleu": {"scores": [1.5, 2.5], "enough": True}}}
-    report.write({"commit": "abc", "started": "then"}, trials, asked, good, tmp_path, extra)
+    extra = {"spread": {"seeds": 2, "bleu": {"scores": [1.5, 2.5], "enough": True}}}
+    report.write({"commit": "abc-dirty", "started": "then"}, trials, asked, good, tmp_path, extra)
     page = (tmp_path / "index.html").read_text()
     assert "<del>Tisk</del>" in page
     assert "&lt;" in page
     assert "<Kip>" not in page
     assert "scores 1.5 · 2.5, enough True" in page
+    assert "Commit abc-dirty with changes, started then" in page
     written = json.loads((tmp_path / "report.json").read_text())
     assert [row["name"] for row in written["cases"]] == ["good", "bad"]
-    assert written["spread_of_seeds"]["seeds"] == 2
-    assert (written["commit"], written["started"]) == ("abc", "then")
+    assert written["spread"]["seeds"] == 2
+    assert (written["commit"], written["started"]) == ("abc-dirty", "then")
     assert written["answers"]["bad"] == {one.id: one.text for one in bad.answers.values()}
     assert set(written["answers"]) == {"baseline", "good", "bad"}
