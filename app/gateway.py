@@ -104,7 +104,8 @@ class Gateway:
         if place.arm == STABLE:
             self.budget.earn()
         exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
-        exchange.question, exchange.variant = call.question, place.chosen.name
+        exchange.question = call.question
+        exchange.variant = place.chosen.name if place.chosen is not NOTHING else ""
         exchange.whenever = lambda tokens: self.free(key, tokens)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
