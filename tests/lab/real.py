@@ -45,12 +45,13 @@ async def door(engine: str) -> AsyncIterator[Door]:
 
 
 async def until(ready: Callable[[], bool], seconds: float) -> bool:
+    """In a thread: what asks the engine must not hold up the gateway, which runs in this loop."""
     began = time.monotonic()
     while time.monotonic() - began < seconds:
-        if ready():
+        if await asyncio.to_thread(ready):
             return True
         await asyncio.sleep(0.02)
-    return ready()
+    return await asyncio.to_thread(ready)
 
 
 def under_way(engine: str) -> float:
