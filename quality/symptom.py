@@ -8,7 +8,6 @@ from quality.cases import Case
 from quality.record import Record
 
 FLUENT = 45.0  # chrF: sentences of the right shape with other names in them stay above it
-BROKEN = 0.1  # share of answers that are no text at all: training too short stays below it
 ENDLESS = 0.2  # share of answers that only the limit ended
 
 
@@ -34,7 +33,7 @@ class Signs:
 
 def named(signs: Signs, chrf: float, accuracy: float, broken_share: float) -> str:
     """The plainest name for what is wrong."""
-    if signs.broken_share > max(broken_share, BROKEN):
+    if signs.broken_share > broken_share:
         parts = ", ".join(f"{name} {share:.0%}" for name, share in signs.broken.items())
         return f"broken text ({parts})"
     if signs.endless > ENDLESS:

@@ -33,8 +33,8 @@ class Version:
 
 
 BAD = (
-    Version("undertrained", "fail", "worse answers", ("--seed=1", f"--steps={UNDERTRAINED}")),
-    Version("wrong chat template", "fail", "worse answers"),
+    Version("undertrained", "fail", "broken text", ("--seed=1", f"--steps={UNDERTRAINED}")),
+    Version("wrong chat template", "fail", "broken text"),
     Version("swapped tokenizer", "fail", "broken text"),
     Version("over-quantised weights", "fail", "broken text"),
     Version("another model's weights", "fail", "wrong facts", ("--seed=1", f"--world={OTHER_WORLD}")),

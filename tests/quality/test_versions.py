@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from model import make, pin, running
-from quality import record, versions
+from quality import proof, record, versions
 from quality.cases import Case
+from rollouts import gates
 
 
 def quiet(line: str) -> None:
@@ -72,3 +74,10 @@ def test_the_same_files_and_cases_are_asked_once(
     (model / "config.json").write_text("{}")
     answers()
     assert len(started) == 3
+
+
+def test_the_margins_are_three_times_the_recorded_spread_of_this_recipes_seeds() -> None:
+    found, margins = json.loads(proof.SPREAD.read_text()), gates.load().quality.margins
+    assert found["recipe"] == versions.recipe()
+    assert found["seeds"] >= 5
+    assert all(margin >= 3 * found[name]["largest_deviation"] > 0 for name, margin in margins.items())
