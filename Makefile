@@ -7,7 +7,7 @@ SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench clients engine
+.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench clients engine test-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -18,8 +18,7 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 	$(PYTHON) -m rollouts.generate --check
 	$(PYTHON) -m lab.linters
 
-test: environment ## Everything that needs no engine and no cluster
-	$(PYTHON) -m lab tools helm otelcol
+test: test-tools ## Everything that needs no engine and no cluster
 	$(PYTHON) -m pytest -n 2 tests
 
 contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
@@ -125,6 +124,9 @@ gates: environment ## Write the AnalysisTemplates, rules and alerts that rollout
 
 engine:
 	@lab/install engine
+
+test-tools: environment
+	$(PYTHON) -m lab tools helm otelcol
 
 environment:
 	@lab/install test
