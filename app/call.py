@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app import question
 from app.arms import CANARY, STABLE
-from app.errors import Refusal
+from app.errors import Refusal, first_wrong
 from app.question import NOTHING, Question
 from app.settings import Settings
 from app.variant import UNCHANGED, Change
@@ -100,9 +100,8 @@ def valid(model: type[Model], document: dict[str, Any]) -> Model:
     try:
         return model.model_validate(document, strict=True)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}", where) from None
+        where, what = first_wrong(error)
+        raise Refusal(422, "invalid_request", f"{where}: {what}", where) from None
 
 
 def understood(

@@ -11,9 +11,17 @@ ApiError              an answer with a status, a type and a code; `outcome` is h
 import json
 from typing import Any
 
+from pydantic import ValidationError
+
 from app.echo import unquoted
 
 TYPES = {401: "authentication_error", 403: "permission_error", 404: "not_found_error", 429: "rate_limit_error"}
+
+
+def first_wrong(error: ValidationError) -> tuple[str, str]:
+    """Where a document is wrong first, and how; never what stands there."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    return ".".join(map(str, first["loc"])), first["msg"]
 
 
 class ApiError(Exception):

@@ -21,6 +21,7 @@ from openfeature.exception import OpenFeatureError
 from pydantic import ValidationError
 
 from app import prompts
+from app.errors import first_wrong
 from app.person import Person
 from app.prompts import Prompts
 from app.variant import NONE, UNCHANGED, Change
@@ -156,9 +157,8 @@ def change(name: str, value: Any, texts: Prompts) -> Change:
             raise ValueError(f"flag {VARIANT}, variant {name}: text: write it into the prompts file")
         found = Change.model_validate(value)
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"flag {VARIANT}, variant {name}: {where or 'value'}: {first['msg']}") from None
+        where, what = first_wrong(error)
+        raise ValueError(f"flag {VARIANT}, variant {name}: {where or 'value'}: {what}") from None
     if found.prompt is None:
         return found
     if found.prompt not in texts:

@@ -11,7 +11,7 @@ from prometheus_client import Gauge
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from app.errors import Refusal
+from app.errors import Refusal, first_wrong
 from app.mounted import Mounted
 
 
@@ -46,8 +46,8 @@ def loaded(path: Path) -> dict[str, Key]:
     except yaml.YAMLError:
         raise ValueError(f"{path}: this is not YAML") from None
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        where, what = first_wrong(error)
+        raise ValueError(f"{path}: {where}: {what}") from None
     names = [key.name for key in found.keys]
     if twice := {name for name in names if names.count(name) > 1}:
         raise ValueError(f"{path}: the name {min(twice)} is there twice")

@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from app.errors import first_wrong
 from app.whole import CHAT, COMPLETIONS, RESPONSES
 
 PLACE = "{prompt}"
@@ -69,6 +70,5 @@ def loaded(path: Path) -> Prompts:
     try:
         return {str(name): Prompt.model_validate(one) for name, one in document.items()}
     except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path}: {where}: {first['msg']}") from None
+        where, what = first_wrong(error)
+        raise ValueError(f"{path}: {where}: {what}") from None

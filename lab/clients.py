@@ -148,31 +148,28 @@ def expect(holds: bool, otherwise: str) -> None:
 
 
 @contextlib.contextmanager
-def gateway(model: str, engine: str, log: Path) -> Iterator[str]:
+def served(module: str, settings: dict[str, Any], port: int, log: Path) -> Iterator[str]:
+    """The URL of a server of ours, once it listens on its port."""
+    env = os.environ | {f"SLUICE_{name}": str(value) for name, value in settings.items()}
+    with log.open("wb") as out:
+        line = [sys.executable, "-m", module]
+        child = subprocess.Popen(line, cwd=ROOT, env=env, stdout=out, stderr=out)  # noqa: S603 - a module of ours
+        try:
+            engines.listening(port, START_SECONDS)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            engines.end(child)
+
+
+def gateway(model: str, engine: str, log: Path) -> contextlib.AbstractContextManager[str]:
     """A gateway as it is shipped, in front of one engine."""
     port = engines.free_port()
-    told: dict[str, Any] = {"PORT": port, "STABLE_URLS": engine, "MODEL_NAME": model}
-    env = os.environ | {f"SLUICE_{name}": str(value) for name, value in told.items()}
-    with log.open("wb") as out:
-        child = subprocess.Popen([sys.executable, "-m", "app"], cwd=ROOT, env=env, stdout=out, stderr=out)
-        try:
-            engines.listening(port, START_SECONDS)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            engines.end(child)
+    return served("app", {"PORT": port, "STABLE_URLS": engine, "MODEL_NAME": model}, port, log)
 
 
-@contextlib.contextmanager
-def fake(model: str, log: Path) -> Iterator[str]:
+def fake(model: str, log: Path) -> contextlib.AbstractContextManager[str]:
     port = engines.free_port()
-    env = os.environ | {"SLUICE_ENGINE_PORT": str(port), "SLUICE_MODEL_NAME": model}
-    with log.open("wb") as out:
-        child = subprocess.Popen([sys.executable, "-m", "lab.engine"], cwd=ROOT, env=env, stdout=out, stderr=out)
-        try:
-            engines.listening(port, START_SECONDS)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            engines.end(child)
+    return served("lab.engine", {"ENGINE_PORT": port, "MODEL_NAME": model}, port, log)
 
 
 def tried(place: Place) -> int:

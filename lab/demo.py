@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx2
-
 from lab import builder, checks, cluster, document, e2e, existing, measures, paths, releases, tools
 from lab.document import Released
 from lab.errors import LabError, Refused
@@ -20,16 +18,12 @@ from lab.observers import slack_messages
 from lab.play import MAX_TOKENS, SERVED_NAME
 from lab.programs import kubectl
 from lab.scenario import Fault, When
-from lab.stage import NAME, Images, Stage
+from lab.stage import NAME, Images, Stage, figures
 from lab.timeline import Timeline
 from lab.traffic import Traffic
 from release import checkout
-from release.deploy import gates_at
 from release.errors import ReleaseError
-from release.explain import explain, gathered
-from release.prometheus import Prometheus
 from release.report import Report, page
-from rollouts import gates
 
 OUT = paths.ROOT / "build/demo"
 PORT = 30080
@@ -158,12 +152,7 @@ def one(stage: Stage, timeline: Timeline, version: str, image: Images, faults: l
     verdict = timeline.wait_verdict(version, 1)
     ended = time.time()
     watcher.wait(60)
-    found = gathered(stage.cluster(), prometheus(), gates_at(gates.PATH))
-    return Released(version, began, ended, verdict, timeline.of(version), explain(found))
-
-
-def prometheus() -> Prometheus:
-    return Prometheus(paths.PROMETHEUS, httpx2.Client(timeout=10))
+    return Released(version, began, ended, verdict, timeline.of(version), stage.explained())
 
 
 def engine(stage: Stage) -> str:
@@ -186,7 +175,7 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
         requests=document.requests(records),
         slack=slack_messages(began),
         timeline=document.timeline(done, records, began),
-        evidence=document.evidence(prometheus(), f"{stage.namespace}/{NAME}-engine", done, began),
+        evidence=document.evidence(figures(), f"{stage.namespace}/{NAME}-engine", done, began),
         fail_at=fail_at,
         pass_at=pass_at,
         **seen,

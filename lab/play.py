@@ -145,7 +145,7 @@ class Play:
         if wanted.alert:
             result.alert = self.alert(wanted.alert, began)
         if wanted.explained:
-            self.said = self.stage.explained()
+            self.said = " ".join(self.stage.explained())
         result.faults = [*self.differences(), *weights.faults(self.samples)]
         if "rescues-bounded" in self.scenario.checks:
             result.faults += rescues.faults(self.stage.rollout)

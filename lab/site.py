@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from lab import addons, builder, cluster, images, paths, pki, releases
 from lab.bell import PATH, Bell
 from lab.e2e import PACE
 from lab.errors import NotReady
+from lab.follower import Follower
 from lab.load import Load
 from lab.office import Office
 from lab.play import SERVED_NAME
@@ -178,26 +178,19 @@ def told(url: str, token: str) -> None:
     kubectl("patch", "secret", "argo-rollouts-notification-secret", "-n", addons.ARGO_NAMESPACE, "-p", patch)
 
 
-class Started:
+class Started(Follower):
     """When a command of `sluice` was first seen to run, in unix seconds: a workflow takes its time before that."""
 
+    pause = 0.1
+
     def __init__(self, command: str) -> None:
-        self.command, self.at, self.done = f"/sluice {command} ", float("-inf"), threading.Event()
-        self.thread = threading.Thread(target=self.look)
-
-    def __enter__(self) -> "Started":
-        self.thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.done.set()
-        self.thread.join()
+        super().__init__()
+        self.command, self.at = f"/sluice {command} ", float("-inf")
 
     def look(self) -> None:
-        while not self.done.wait(0.1):
-            if any(self.command in line for line in commands()):
-                self.at = time.time()
-                return
+        if any(self.command in line for line in commands()):
+            self.at = time.time()
+            self.done.set()
 
 
 def commands() -> list[str]:

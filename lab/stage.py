@@ -116,10 +116,9 @@ class Stage:
     def deploy(self, timeout: float) -> "subprocess.Popen[bytes]":
         return self.sluice("deploy", str(self.environment), "--timeout", str(int(timeout)))
 
-    def explained(self) -> str:
+    def explained(self) -> list[str]:
         """What `sluice explain` says of the newest release."""
-        found = gathered(self.cluster(), Prometheus(paths.PROMETHEUS, httpx2.Client(timeout=10)), gates.load())
-        return " ".join(explain(found))
+        return explain(gathered(self.cluster(), figures(), gates.load()))
 
     def install(self, images: Images, faults: list[Fault], timeout: float = 180) -> None:
         """The first release, which Argo promotes unjudged.
@@ -173,6 +172,10 @@ class Stage:
         """Delete the namespace and wait until its pods are gone."""
         process.stop(forward.name(self.namespace, f"{NAME}-gateway"))
         kubectl("delete", "namespace", self.namespace, "--ignore-not-found", "--timeout=60s", check=False)
+
+
+def figures() -> Prometheus:
+    return Prometheus(paths.PROMETHEUS, httpx2.Client(timeout=10))
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

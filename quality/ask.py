@@ -16,6 +16,7 @@ from release.errors import Refused
 
 Say = Callable[[str], None]
 PATH = "/v1/chat/completions"
+ANSWERED = ("ok", "engine_abort")  # outcomes that leave an answer to be scored
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,11 @@ async def all_of(
 async def one(session: aiohttp.ClientSession, endpoint: Endpoint, case: Case) -> record.Said:
     url = endpoint.url.rstrip("/") + PATH
     answer: Answer = await asked(session, url, body(case, endpoint.model), {})
-    if answer.outcome not in ("ok", "engine_abort"):
+    if answer.outcome not in ANSWERED:
         status = f" with status {answer.status}" if answer.status else f" within {endpoint.seconds:g} s"
         raise NoAnswers(f"{endpoint.url}: {answer.outcome}{status} at {case.id}: is the right server up and well?")
+    return said_of(case, answer)
+
+
+def said_of(case: Case, answer: Answer) -> record.Said:
     return record.Said(case.id, answer.text, answer.outcome, answer.finish)

@@ -12,8 +12,8 @@ from typing import Any
 
 import aiohttp
 
+from app.metrics import ARMS
 from quality import prompts
-from quality.trial import ARMS
 
 
 @dataclass(frozen=True)

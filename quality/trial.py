@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Gauge
 
+from app.metrics import ARMS
 from quality.answers import Answer
+from quality.ask import ANSWERED, said_of
 from quality.cases import Case, digest
 from quality.judge import Judgement, Verdict, judge
-from quality.record import Head, Record, Said
+from quality.record import Head, Record
 from rollouts.gates import Quality
 
-ARMS = ("stable", "canary")
-JUDGED = ("ok", "engine_abort")  # outcomes that leave an answer to be scored
 VALUES: dict[Verdict, int] = {"pass": 1, "unsure": 0, "fail": -1}
 Ask = Callable[[Case, str], Awaitable[Answer]]
 Say = Callable[..., None]
@@ -141,8 +141,8 @@ class Trial:
     async def pair(self, release: Release, case: Case) -> None:
         """One case on both arms; it counts when both answered under this release."""
         found = await asyncio.gather(*(self.ask(case, arm) for arm in ARMS))
-        if any(one.outcome not in JUDGED for one in found) or self.release != release:
+        if any(one.outcome not in ANSWERED for one in found) or self.release != release:
             return
         for arm, one in zip(ARMS, found, strict=True):
-            self.records[arm].answers[case.id] = Said(case.id, one.text, one.outcome, one.finish)
+            self.records[arm].answers[case.id] = said_of(case, one)
         self.shown.asked.labels(release.rollout, release.release).inc()
