@@ -50,7 +50,7 @@ class Answer(Response):
     async def relay(self, send: Send) -> None:
         """Nothing is sent before an answer has begun; from then on a failure is an event of the stream."""
         try:
-            async with self.rescue.opened() as opened:
+            async with self.rescue as opened:
                 await self.pass_on(opened, send)
         except EngineFault as fault:
             self.exchange.end(fault.outcome)

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-import aiohttp
 from fastapi import FastAPI
 
 from app.arms import CANARY, STABLE, Arms, Board
@@ -19,6 +18,7 @@ from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.mounted import Mounted
 from app.person import Person
+from app.pool import Pool
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
@@ -46,7 +46,7 @@ class Gateway:
     metrics: Metrics
     ledger: Ledger
     board: Board
-    session: aiohttp.ClientSession
+    pool: Pool
     budget: Budget
     keys: Keys
     slots: Slots
