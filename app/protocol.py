@@ -10,8 +10,28 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.errors import Refusal
 
+CLIENT = "sluice.client"  # of a scope
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+
+
+class Client:
+    """Of one connection, in the scope of its requests; asking `receive` whether it is there would take a task each."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self.sent = False  # the whole of the request that is being read
+        self.leave: Callable[[], None] | None = None  # called when it goes away
+
+    def watch(self, leave: Callable[[], None]) -> None:
+        self.leave = leave
+        if self.gone:
+            leave()
+
+    def go(self) -> None:
+        self.gone = True
+        if self.leave:
+            self.leave()
 
 
 class Protocol(HttpToolsProtocol):
@@ -22,6 +42,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.other = Client()
         self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
@@ -37,6 +58,7 @@ class Protocol(HttpToolsProtocol):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
+        self.other.go()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -48,7 +70,8 @@ class Protocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.head_bytes = 0
+        self.head_bytes, self.other.sent = 0, False
+        self.scope[CLIENT] = self.other  # type: ignore[typeddict-unknown-key]
         self.head_timer = self.loop.call_later(self.head_seconds, self.late)
 
     def on_headers_complete(self) -> None:
@@ -60,6 +83,10 @@ class Protocol(HttpToolsProtocol):
             self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
             raise self.refusal
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.other.sent = True
 
     def late(self) -> None:
         self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")

@@ -171,10 +171,20 @@ class Line(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self.broken(Garbled("what the engine sent is not HTTP", started=True))
             return
-        if not reply.begun:
+        if reply.ended:
+            self.over()
+        elif not reply.begun:
             self.size += len(data)
             if self.size > MOST_HEAD:
                 self.broken(Garbled("the head of the engine's answer does not end", started=True))
+
+    def over(self) -> None:
+        """The answer is whole; free, unless the engine closes, or has begun another answer that nobody asked for."""
+        if self.kept:
+            self.resume()
+            self.free(self)
+        else:
+            self.transport.close()
 
     def broken(self, fault: Lost) -> None:
         reply = self.reply
@@ -184,6 +194,7 @@ class Line(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self.bounded = False
+        self.kept = self.kept and self.reply is not None
 
     def on_header(self, name: bytes, value: bytes) -> None:
         name = name.lower()
@@ -211,14 +222,8 @@ class Line(asyncio.Protocol):
         reply.wake()
 
     def on_message_complete(self) -> None:
-        if not self.reply or not self.reply.begun:
-            return
-        self.finish()
-        if self.kept:
-            self.resume()
-            self.free(self)
-        else:
-            self.transport.close()
+        if self.reply and self.reply.begun:
+            self.finish()
 
     def finish(self) -> None:
         reply, self.reply = self.reply, None
