@@ -70,7 +70,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
 def begun(request: Request, gateway: Gateway) -> Entry:
     """What the log will say of it, with the id that its answer carries even when it is refused."""
     entry: Entry = request.state.entry
-    entry.id = call.identity(request)
+    entry.id = call.identity(request, gateway.ids.new)
     entry.trace = gateway.traces.begin(request.headers.get("traceparent", ""))
     request.state.headers = {"x-request-id": entry.id}
     return entry

@@ -2,8 +2,8 @@
 
 import asyncio
 import hmac
-import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from app import question
 from app.arms import CANARY, STABLE
+from app.document import strict, written
 from app.errors import Refusal, first_wrong
 from app.protocol import CLIENT, Client
 from app.question import NOTHING, Question
@@ -79,7 +80,7 @@ async def body(request: Request, limit: int) -> bytes:
 
 def parsed(text: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = strict(text)
         if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
             shallow(document)
     except (ValueError, RecursionError):
@@ -150,17 +151,32 @@ def encoded(document: dict[str, Any]) -> bytes:
     """The document for the engine.
 
     Raises:
-        Refusal: what Python reads and JSON does not hold: half a character, a number without end.
+        Refusal: what Python holds and JSON does not.
     """
     try:
-        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
+        return written(document)
     except ValueError:
-        raise Refusal(400, "invalid_json", "the body holds half a character, or a number that is none") from None
+        raise Refusal(400, "invalid_json", "the request would hold half a character") from None
 
 
-def identity(request: Request) -> str:
+def identity(request: Request, fresh: Callable[[], str]) -> str:
     given = request.headers.get("x-request-id", "")
-    return given if 0 < len(given) <= 128 and given.isprintable() else secrets.token_hex(16)
+    return given if 0 < len(given) <= 128 and given.isprintable() else fresh()
+
+
+class Ids:
+    """Ids that nobody can guess; the system is asked for many at a time, which costs as much as for one."""
+
+    SIZE, MANY = 16, 256
+
+    def __init__(self) -> None:
+        self.left = b""
+
+    def new(self) -> str:
+        if not self.left:
+            self.left = secrets.token_bytes(self.SIZE * self.MANY)
+        one, self.left = self.left[: self.SIZE], self.left[self.SIZE :]
+        return one.hex()
 
 
 def probe(request: Request, settings: Settings) -> tuple[str, str | None]:

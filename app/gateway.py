@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from app.arms import CANARY, STABLE, Arms, Board
 from app.balance import Balance
 from app.budget import Budget
-from app.call import Call
+from app.call import Call, Ids
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
 from app.feedback import Recorder
@@ -54,6 +54,7 @@ class Gateway:
     traces: Traces
     flag_file: Mounted[Flags]
     balance: Balance = field(default_factory=Balance)
+    ids: Ids = field(default_factory=Ids)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from app.errors import Refusal
 
@@ -32,6 +32,63 @@ class Client:
         self.gone = True
         if self.leave:
             self.leave()
+
+
+class Cycle(RequestResponseCycle):
+    """One request, whose answer's head goes out with its first bytes: writing costs more than all else here."""
+
+    head = b""
+
+    async def send(self, message: Any) -> None:
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if not self.response_started:
+            self.begin(message["status"], message["headers"])
+        elif not self.response_complete:
+            self.write(message.get("body", b""), more=message.get("more_body", False))
+        else:
+            raise RuntimeError(f"{message['type']} after the answer's end")
+
+    def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.response_started, self.waiting_for_100_continue = True, False
+        bare = self.scope["method"] == "HEAD" or status in (204, 304)  # no body follows, whatever is said of one
+        lines = [STATUS_LINE[status]]
+        for name, value in headers:
+            lines.append(b"%b: %b\r\n" % (name, value))
+            if name == b"content-length":
+                self.chunked_encoding = False
+                self.expected_content_length = 0 if bare else int(value)
+            elif name == b"connection" and value.lower() == b"close":
+                self.keep_alive = False
+        if not self.keep_alive and (b"connection", b"close") not in headers:
+            lines.append(b"connection: close\r\n")
+        if self.chunked_encoding is None and not bare:
+            self.chunked_encoding = True
+            lines.append(b"transfer-encoding: chunked\r\n")
+        self.head = b"".join(lines) + b"\r\n"
+        if self.head.count(b"\n") != len(lines) + 1 or self.head.count(b"\r") != len(lines) + 1:
+            raise RuntimeError("a header holds the end of a line")
+
+    def write(self, body: bytes, *, more: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            body = b""
+        elif self.chunked_encoding:
+            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+            body += b"" if more else b"0\r\n\r\n"
+        else:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (self.expected_content_length and not more):
+                raise RuntimeError("the answer has not the length that it says")
+        self.transport.write(self.head + body)
+        self.head = b""
+        if not more:
+            self.response_complete = True
+            self.message_event.set()
+            if not self.keep_alive:
+                self.transport.close()
+            self.on_response()
 
 
 class Protocol(HttpToolsProtocol):
@@ -71,7 +128,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.head_bytes, self.other.sent = 0, False
-        self.scope[CLIENT] = self.other  # type: ignore[typeddict-unknown-key]
+        self.scope[CLIENT] = self.other  # type: ignore[literal-required]
         self.head_timer = self.loop.call_later(self.head_seconds, self.late)
 
     def on_headers_complete(self) -> None:
@@ -83,6 +140,7 @@ class Protocol(HttpToolsProtocol):
             self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
             raise self.refusal
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # its task has not begun
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

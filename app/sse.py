@@ -6,6 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.document import read
 from app.engines import VLLM, Engine
 from app.guard import Guard
 from app.said import Said, inside
@@ -92,7 +93,7 @@ class Stream:
     def judged(self, data: bytes) -> bool:
         """Whether the frame goes to the client; one that no client could read is the engine's failure."""
         try:
-            document = json.loads(data)
+            document = read(data)
             if document.get("error") is not None:
                 self.failed = True
                 return True
