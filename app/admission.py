@@ -1,8 +1,7 @@
 """Who comes in: a request is read, understood and counted here, or sent away before any engine has seen it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
@@ -24,8 +23,7 @@ def same(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True)
-class Admitted:
+class Admitted(NamedTuple):
     gateway: Gateway
     call: Call
     arms: Arms

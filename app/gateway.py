@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import FastAPI
 
@@ -31,8 +31,7 @@ from app.words import Words
 DRAINED = "drained"  # why an answer was cancelled
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a request goes, and as what."""
 
     arms: Arms

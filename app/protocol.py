@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
@@ -122,6 +123,7 @@ class Protocol(HttpToolsProtocol):
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)
+        self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(431, "head_too_large", "the headers are too many or too long: send less")
 
@@ -129,13 +131,12 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.head_bytes, self.other.sent = 0, False
         self.scope[CLIENT] = self.other  # type: ignore[literal-required]
-        self.head_timer = self.loop.call_later(self.head_seconds, self.late)
 
     def on_headers_complete(self) -> None:
         if self.head_timer:
             self.head_timer.cancel()
-        self.head_bytes = None
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        self.head_bytes = self.head_timer = None
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
             raise self.refusal

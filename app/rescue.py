@@ -44,9 +44,9 @@ class Rescue:
     @property
     def possible(self) -> bool:
         """A probe wants to know of its arm alone, and what the engine stores must not be stored twice."""
-        on_canary = self.exchange.arm == CANARY and self.call.source == "user"
-        switched = self.gateway.budget.share > 0 and self.gateway.flags.on("rescue")
-        return on_canary and self.call.repeatable and switched
+        if self.exchange.arm != CANARY or self.call.source != "user" or not self.call.repeatable:
+            return False
+        return self.gateway.budget.share > 0 and self.gateway.flags.on("rescue")
 
     def may_be_tried(self, fault: EngineFault) -> bool:
         if self.exchange.age >= self.gateway.settings.total_seconds:
