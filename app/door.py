@@ -4,7 +4,6 @@ FastAPI solves dependencies and keeps exit stacks for every request, which here 
 """
 
 from collections.abc import Awaitable, Callable
-from functools import cached_property
 from typing import Any
 
 from fastapi import FastAPI
@@ -33,9 +32,9 @@ class Names(Headers):
 
 
 class Asked(Request):
-    @cached_property
-    def headers(self) -> Headers:
-        return Names(self.scope)
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._headers = Names(scope)
 
 
 class Door:
