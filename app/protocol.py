@@ -56,7 +56,7 @@ class Cycle(RequestResponseCycle):
         self.response_started, self.waiting_for_100_continue = True, False
         bare = self.scope["method"] == "HEAD" or status in (204, 304)  # no body follows, whatever is said of one
         lines = [STATUS_LINE[status]]
-        for name, value in headers:
+        for name, value in (*self.default_headers, *headers):
             lines.append(b"%b: %b\r\n" % (name, value))
             if name == b"content-length":
                 self.chunked_encoding = False
