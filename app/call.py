@@ -61,11 +61,15 @@ async def read(request: Request, settings: Settings) -> dict[str, Any]:
 
 
 async def body(request: Request, limit: int) -> bytes:
+    """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
+    too_large = Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
     size, parts = 0, []
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+            raise too_large
         parts.append(part)
     return b"".join(parts)
 
