@@ -40,7 +40,8 @@ async def test_who_may_not_ask_is_not_told_what_is_wrong_with_the_question(keyed
 
 async def test_a_refused_question_costs_its_key_nothing(keyed: Door) -> None:
     bearer = {"authorization": "Bearer alice"}
-    for body in ({"prompt": 5}, {"prompt": "a", "n": 10**6}, {"prompt": "a", "model": "other"}, []):
+    wrong: list[Any] = [{"prompt": 5}, {"prompt": "a", "n": 10**6}, {"prompt": "a", "model": "other"}, []]
+    for body in wrong:
         assert (await keyed.post(COMPLETIONS, body, **bearer))[0] in (400, 404)
 
     answers = [(await keyed.post(COMPLETIONS, ASKED, **bearer))[0] for _ in range(3)]
