@@ -3,9 +3,11 @@
 import asyncio
 import hmac
 import json
+import math
+import re
 import secrets
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
 from starlette.requests import ClientDisconnect, Request
@@ -61,18 +63,40 @@ async def read(request: Request, settings: Settings) -> dict[str, Any]:
 
 
 async def body(request: Request, limit: int) -> bytes:
+    """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
+    too_large = Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+    if int(request.headers.get("content-length", 0)) > limit:
+        raise too_large
     size, parts = 0, []
     async for part in request.stream():
         size += len(part)
         if size > limit:
-            raise Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+            raise too_large
         parts.append(part)
     return b"".join(parts)
 
 
+def finite(digits: str) -> float:
+    if math.isinf(number := float(digits)):
+        raise ValueError("a number without end")
+    return number
+
+
+def constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is Python's, and not JSON's")
+
+
+DECODER = json.JSONDecoder(parse_float=finite, parse_constant=constant)
+HALF = re.compile(r"\\u[dD][89a-fA-F]")  # half a character, which a text may hold only beside its other half
+
+
 def parsed(text: bytes) -> dict[str, Any]:
+    """Only what JSON holds, and can therefore be written again: Python would read more."""
     try:
-        document = json.loads(text)
+        said = text.decode(json.detect_encoding(text))
+        document = DECODER.decode(said)
+        if HALF.search(said):
+            encoded(document)
         if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
             shallow(document)
     except (ValueError, RecursionError):
@@ -140,15 +164,8 @@ def user_of(request: Request, document: dict[str, Any]) -> str:
 
 
 def encoded(document: dict[str, Any]) -> bytes:
-    """The document for the engine.
-
-    Raises:
-        Refusal: what Python reads and JSON does not hold: half a character, a number without end.
-    """
-    try:
-        return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
-    except ValueError:
-        raise Refusal(400, "invalid_json", "the body holds half a character, or a number that is none") from None
+    """The document for the engine; UnicodeEncodeError for half a character, which no parsed one holds."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
 
 
 def identity(request: Request) -> str:

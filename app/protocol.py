@@ -1,4 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, for clients that mean harm: what never ends, or never reads, is cut off."""
+"""HTTP/1.1 as uvicorn speaks it, for clients that mean harm: what never ends, or never reads, is cut off.
+
+Whoever is refused can read why, also one who sends all of a body first: until then the connection stays, within bounds.
+"""
 
 import asyncio
 import json
@@ -12,6 +15,14 @@ from app.errors import Refusal
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
+
+
+class Parting:
+    """What a cycle of uvicorn has as its transport: it writes to the real one, and whether that is closed we decide."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
 
 
 class Protocol(HttpToolsProtocol):
@@ -25,20 +36,30 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
+        self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
+        self.dropped = 0  # bytes of it
+        self.parted = False  # we have said all: what still comes is no request
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.parting = Parting(transport, self.part)
         # uvicorn waits for ever for the first request of a connection
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self.drop_timer:
+            self.dropped += len(data)
+            if self.dropped > DROPPED_BYTES:
+                self.transport.close()
+        if self.parted:
+            return
         super().data_received(data)
         if self.head_bytes is None:
             return
@@ -60,12 +81,44 @@ class Protocol(HttpToolsProtocol):
             self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
             raise self.refusal
         super().on_headers_complete()
+        self.cycle.transport = self.parting  # type: ignore[assignment]
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self.drop_timer:  # it has all been sent: the connection serves another request
+            self.drop_timer.cancel()
+            self.drop_timer = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self.drop()
+
+    def part(self) -> None:
+        """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""
+        if self.cycle.more_body:
+            self.leave()
+        else:
+            self.transport.close()
+
+    def leave(self) -> None:
+        """Say that nothing follows, and close when the client does, or when it has sent too much or for too long."""
+        if not self.parted and not self.transport.is_closing():
+            self.parted = True
+            self.transport.write_eof()
+            self.drop()
+
+    def drop(self) -> None:
+        if self.drop_timer is None:
+            self.dropped = 0
+            self.drop_timer = self.loop.call_later(DROP_SECONDS, self.transport.close)
+            self.flow.resume_reading()
 
     def late(self) -> None:
         self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")
 
     def refuse(self, status: int, code: str, message: str) -> None:
-        if not self.transport.is_closing():
+        if not self.parted and not self.transport.is_closing():
             self.refusal = Refusal(status, code, message)
             self.send_400_response(message)
 
@@ -76,7 +129,7 @@ class Protocol(HttpToolsProtocol):
         head += b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in self.said().items())
         length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
         self.transport.write(head + length + content)
-        self.transport.close()
+        self.leave()
 
     def pause_writing(self) -> None:
         super().pause_writing()

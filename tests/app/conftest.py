@@ -202,7 +202,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
     app = create_app(settings)
     settings.port = 0
     made = config(app, settings, host="127.0.0.1")
-    made.loop = "asyncio"  # the test's own
+    made.loop, made.timeout_graceful_shutdown = "asyncio", 1  # the test's own; what hangs is not waited for
     server = uvicorn.Server(made)
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -210,7 +210,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession() as session:
         yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session)
-    server.should_exit = server.force_exit = True
+    server.should_exit = True  # never by force: the application would not end what it began
     await running
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app import protocol
 from app.settings import Settings
 
 
@@ -82,3 +83,101 @@ async def test_a_connection_is_used_again_after_a_refusal(door: Any) -> None:
     for _ in range(3):
         assert (await door.post("/v1/completions", []))[0] == 400
     assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200
+
+
+LARGE = 20_000_000  # more than the buffers of both sides hold
+KEPT = b"content-length: %d\r\n" % LARGE
+CHUNKED = b"transfer-encoding: chunked\r\n"
+
+
+def body(framed: bool) -> list[bytes]:
+    chunk = b" " * 100_000
+    return [b"%x\r\n%s\r\n" % (len(chunk), chunk) if framed else chunk] * (LARGE // len(chunk))
+
+
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
+@pytest.mark.parametrize("length", [KEPT, CHUNKED])
+async def test_a_client_that_sends_the_whole_body_first_reads_that_it_is_too_large(
+    door: Any, engine: Any, settings: Settings, line: Any, length: bytes, more: bytes
+) -> None:
+    settings.body_seconds = 5
+    reader, writer = line
+    writer.write(POST + length + more + b"\r\n")
+    for piece in body(length == CHUNKED):
+        writer.write(piece)
+        await writer.drain()
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (413, "body_too_large")
+    assert engine.asked == []
+    assert door.outcomes() == {"client_4xx": 1}
+
+
+async def test_a_body_whose_length_is_told_is_refused_before_it_comes(line: Any) -> None:
+    reader, writer = line
+    writer.write(POST + KEPT + b"expect: 100-continue\r\n\r\n")
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("key", [b"", b"x-sluice-probe: wrong\r\n"])  # refused for its size; for its key, unread
+async def test_whoever_sends_on_after_his_answer_is_cut_off(
+    line: Any, monkeypatch: pytest.MonkeyPatch, key: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "DROPPED_BYTES", 1_000_000)
+    _, writer = line
+    writer.write(POST + key + CHUNKED + b"\r\n")
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(5):
+            while True:
+                for piece in body(framed=True):
+                    writer.write(piece)
+                    await writer.drain()
+
+
+@pytest.mark.parametrize("key", [b"", b"x-sluice-probe: wrong\r\n"])
+async def test_whoever_does_not_end_after_his_answer_is_cut_off(
+    line: Any, monkeypatch: pytest.MonkeyPatch, key: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "DROP_SECONDS", 0.2)
+    reader, writer = line
+    writer.write(POST + key + KEPT + b"\r\n")
+    async with asyncio.timeout(5):
+        await reader.readline()
+        while not writer.transport.is_closing():  # its side is closed: the next write or two say so
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+
+async def test_a_body_that_comes_after_its_refusal_does_not_end_the_connection(line: Any) -> None:
+    reader, writer = line
+    length = 100_000  # asked for with a wrong key: refused unread
+    writer.write(POST + b"x-sluice-probe: wrong\r\ncontent-length: %d\r\n\r\n" % length)
+    async with asyncio.timeout(2):
+        assert (await answered(reader))[0] == 401
+        writer.write(b" " * length + POST + b"content-length: 2\r\n\r\n[]")
+        assert await answered(reader) == (400, "invalid_json")
+
+
+async def answered(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """One answer of a connection that stays."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += await reader.readline()
+    lengths = [line.split(b": ")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    return said(head + await reader.readexactly(int(lengths[0])))
+
+
+async def test_a_head_that_is_too_large_is_answered_to_whoever_sends_it_all_first(line: Any) -> None:
+    reader, writer = line
+    writer.write(POST)
+    for _ in range(200):
+        writer.write(b"x-a: " + b"x" * 50_000 + b"\r\n")
+        await writer.drain()
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (431, "head_too_large")
