@@ -32,9 +32,10 @@ class Ring:
     def seconds(self) -> float:
         return round(self.ended - self.at, 1)
 
-    def about(self, environment: str, version: str, verdict: str) -> bool:
+    def about(self, environment: str, version: str, verdict: str, part: str = "engine") -> bool:
         given = self.inputs
-        return (given["environment"], given["version"], given["verdict"]) == (environment, version, verdict)
+        told = (given["environment"], given["version"], given["verdict"], given.get("part", "engine"))
+        return told == (environment, version, verdict, part)
 
 
 @dataclass
@@ -78,11 +79,19 @@ class Bell:
                 ring.ran, ring.ended = ran, time.time()
                 self.heard.notify_all()
 
-    def wait(self, environment: str, version: str, verdict: str, seconds: float = 240, since: float = 0.0) -> Ring:
+    def wait(
+        self,
+        environment: str,
+        version: str,
+        verdict: str,
+        seconds: float = 240,
+        since: float = 0.0,
+        part: str = "engine",
+    ) -> Ring:
         """The first notification of that kind since then, once its workflow has ended; raises NotReady."""
 
         def settled() -> Ring | None:
-            found = (one for one in self.rings if one.at >= since and one.about(environment, version, verdict))
+            found = (one for one in self.rings if one.at >= since and one.about(environment, version, verdict, part))
             return next((one for one in found if one.ended), None)
 
         with self.heard:

@@ -32,6 +32,14 @@ def test_a_notification_starts_the_workflow_with_its_inputs(bell: Bell) -> None:
         bell.wait("staging", "v0.3.0", "aborted", 0.01, since=ring.at + 1)
 
 
+def test_a_gateways_promotion_is_not_taken_for_the_engines(bell: Bell) -> None:
+    said = SAID | {"verdict": "promoted", "part": "gateway"}
+    httpx2.post(f"{bell.address}{PATH}", json={"inputs": said}, headers=KNOWN)
+    assert bell.wait("staging", "v0.3.0", "promoted", 10, part="gateway").ran is not None
+    with pytest.raises(NotReady):
+        bell.wait("staging", "v0.3.0", "promoted", 0.01)
+
+
 def test_a_verdict_that_nobody_told_is_named(bell: Bell) -> None:
     httpx2.post(f"{bell.address}{PATH}", json={"inputs": SAID}, headers=KNOWN)
     with pytest.raises(NotReady, match=r"v0\.3\.0 was promoted; it told \[\('staging', 'v0\.3\.0', 'aborted'\)\]"):
