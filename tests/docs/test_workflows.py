@@ -51,6 +51,15 @@ def test_a_deployment_is_never_cancelled(name: str) -> None:
     assert LOADED[name]["concurrency"]["cancel-in-progress"] is False
 
 
+@pytest.mark.parametrize(
+    ("name", "parts"), [("verdict", ["environment", "version", "part"]), ("rollback", ["environment"])]
+)
+def test_what_must_not_be_lost_never_waits_in_a_group_with_another(name: str, parts: list[str]) -> None:
+    """A forge keeps one waiting run of a group, and cancels those that waited before it."""
+    group = LOADED[name]["concurrency"]["group"]
+    assert all(f"inputs.{part}" in group for part in parts)
+
+
 @pytest.mark.parametrize("line", RUNS)
 def test_a_step_is_one_line_without_expressions(line: str) -> None:
     assert "\n" not in line
