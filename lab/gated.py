@@ -1,4 +1,4 @@
-"""Pull requests whose code is in order and whose engine is not: a gate of ci, on the real engine, turns them red."""
+"""What ci and nightly say on the real engine: red where a pull request's code is in order and its engine is not."""
 
 import copy
 import re
@@ -95,9 +95,16 @@ def quantised(clone: Path) -> None:
     pins.save(make.pinned(1, folder, file), file)
 
 
+def contract_kept(office: Office) -> Seen:
+    """The nightly contract, executed as it stands: the real engine keeps what Sluice relies on."""
+    ran = office.run("origin/main", "nightly", "workflow_dispatch", {"ref": "refs/heads/main"}, "--job", "contract")
+    counts = re.findall(r"(\d+) passed", ran.log)
+    return {"green": ran.green, f"{counts[-1] if counts else 0} tests passed": bool(counts)}
+
+
 def slowed(clone: Path) -> None:
     """The engine's own arguments, as anybody may change them with the best intentions."""
     releases.relaunched(releases.Source(clone, ""), SLOW)
 
 
-GATED = (quality_drop, throughput_drop)
+GATED = (quality_drop, throughput_drop, contract_kept)
