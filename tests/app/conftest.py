@@ -2,9 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +20,7 @@ from app.gateway import Gateway
 from app.main import create_app
 from app.server import config
 from app.settings import Settings
+from tests.app.databases import Postgres
 
 KEY = "probe-key"
 
@@ -212,6 +216,27 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session)
     server.should_exit = True  # never by force: the application would not end what it began
     await running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    server = Postgres(folder)
+    server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/feedback.db"
+    found: str = request.getfixturevalue("postgres").url
+    return found
 
 
 @pytest.fixture
