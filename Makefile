@@ -111,7 +111,7 @@ promote: environment ## Open the pull request from one environment to the next: 
 	sluice promote "$${SOURCE:-staging}" "$${TARGET:-prod}"
 
 verdict: environment ## Keep a verdict; an abort is reverted in git: ENVIRONMENT=… VERSION=… VERDICT=promoted|aborted
-	sluice verdict "$$ENVIRONMENT" "$$VERSION" "$$VERDICT" --reason "$$REASON" --link "$$LINK"
+	sluice verdict "$$ENVIRONMENT" "$$VERSION" "$$VERDICT" --reason "$$REASON" --link "$$LINK" --part "$${TOLD_BY:-engine}"
 
 rollback: environment ## Take an environment back to a version: VERSION=v1.2.0 ENVIRONMENT=prod
 	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}" --deploy

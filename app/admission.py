@@ -14,7 +14,6 @@ from app.gateway import Gateway
 from app.journal import Entry
 from app.person import described
 from app.settings import Settings
-from app.variant import UNCHANGED
 
 Translation = Callable[[dict[str, Any], Settings], dict[str, Any]]
 
@@ -44,14 +43,12 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = key.name if key else ""
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
-        wanted = call.understood(request, asked, path, entry.source, arm, entry.id)  # refuses what no JSON holds
         gateway.shapes.check(path, asked)
-        who = described(request.headers, wanted.user, entry.key)
+        who = described(request.headers, call.user_of(request, asked), entry.key)
         if key:
             await gateway.quotas.take(key)
         place = gateway.place(who, arm, entry.source)
-        if (change := place.chosen.change) is not UNCHANGED:
-            wanted = call.understood(request, asked, path, entry.source, arm, entry.id, change)
+        wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
         exchange = gateway.begin(wanted, key, place)
     except Refusal as refusal:
         entry.code = refusal.code

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
+from app.cycle import CLIENT
 from app.errors import ApiError, Blocked, Busy, EngineFault
 from app.gateway import DRAINED, headers
-from app.protocol import CLIENT
 from app.relay import Opened
 from app.rescue import Rescue
 

@@ -12,9 +12,10 @@ from starlette.requests import ClientDisconnect, Request
 
 from app import question
 from app.arms import CANARY, STABLE
-from app.document import strict, written
+from app.cycle import CLIENT, Client
+from app.document import strict
+from app.document import written as encoded
 from app.errors import Refusal, first_wrong
-from app.protocol import CLIENT, Client
 from app.question import NOTHING, Question
 from app.settings import Settings
 from app.variant import UNCHANGED, Change
@@ -66,19 +67,27 @@ async def read(request: Request, settings: Settings) -> dict[str, Any]:
 
 
 async def body(request: Request, limit: int) -> bytes:
-    found, more = b"", True
+    """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
+    found, more = b"", int(request.headers.get("content-length", 0)) <= limit
+    if not more:
+        raise too_large(limit)
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         part, more = message.get("body", b""), message.get("more_body", False)
         if len(found) + len(part) > limit:
-            raise Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+            raise too_large(limit)
         found = found + part if found else part
     return found
 
 
+def too_large(limit: int) -> Refusal:
+    return Refusal(413, "body_too_large", f"the body is larger than {limit} bytes: send less")
+
+
 def parsed(text: bytes) -> dict[str, Any]:
+    """Only what JSON holds, and can therefore be written again: Python would read more."""
     try:
         document = strict(text)
         if text.count(b"[") + text.count(b"{") > MAX_DEPTH:
@@ -145,18 +154,6 @@ def understood(
 
 def user_of(request: Request, document: dict[str, Any]) -> str:
     return str(request.headers.get("x-sluice-user") or document.get("user") or "")[:256]
-
-
-def encoded(document: dict[str, Any]) -> bytes:
-    """The document for the engine.
-
-    Raises:
-        Refusal: what Python holds and JSON does not.
-    """
-    try:
-        return written(document)
-    except ValueError:
-        raise Refusal(400, "invalid_json", "the request would hold half a character") from None
 
 
 def identity(request: Request, fresh: Callable[[], str]) -> str:

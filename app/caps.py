@@ -1,5 +1,6 @@
 """What a request may ask for at most, and of what kind: checked before any engine sees it."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs")
 MAX_STOP_CHARS = 256
 TEXT_PARTS = {"text", "input_text", "output_text", "refusal"}
 TEXT_FIELDS = {"type", "text", "refusal", "annotations", "logprobs", "cache_control"}
+WITHIN = "data:"  # among the allowed hosts: media that needs no fetching, as large as a body and a prompt may be
+MEDIA = re.compile(r"data:(image|audio|video)/[a-z0-9.+-]+;base64,")
 TEXT_OF = ("messages", "prompt", "input", "instructions", "suffix", "tools", "response_format")
 
 
@@ -94,10 +97,10 @@ def is_text(part: Document) -> bool:
 
 
 def is_allowed_media(part: Document, hosts: frozenset[str]) -> bool:
-    """Whether all that an engine would fetch for it lies on an allowed host; what is sent along needs no fetching."""
+    """Whether all that an engine would fetch for it lies on an allowed host, or is there already where that may be."""
     urls = [value.get("url") if isinstance(value, dict) else value for name, value in part.items() if name != "type"]
     texts = [url for url in urls if isinstance(url, str) and url not in ("auto", "low", "high")]
-    return bool(hosts and texts) and all(url.startswith("data:") or host(url) in hosts for url in texts)
+    return bool(texts) and all(host(url) in hosts or (WITHIN in hosts and MEDIA.match(url)) for url in texts)
 
 
 def host(url: str) -> str:

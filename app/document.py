@@ -5,8 +5,22 @@ from typing import Any
 
 import msgspec
 
-strict = msgspec.json.decode  # ValueError or RecursionError for what other readers may take for something else
 written = msgspec.json.encode
+
+
+def strict(text: bytes) -> Any:
+    """What JSON holds, and can therefore be written again; in any of Unicode's encodings.
+
+    Raises:
+        ValueError: it is no JSON, or what another reader may take for something else.
+        RecursionError: it is too deep.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:
+        if (encoding := json.detect_encoding(text)) == "utf-8":
+            raise
+        return msgspec.json.decode(text.decode(encoding).encode())
 
 
 def read(text: bytes) -> Any:

@@ -1,4 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, for clients that mean harm: what never ends, or never reads, is cut off."""
+"""HTTP/1.1 as uvicorn speaks it, for clients that mean harm: what never ends, or never reads, is cut off.
+
+Whoever is refused can read why, also one who sends all of a body first: until then the connection stays, within bounds.
+"""
 
 import asyncio
 import json
@@ -7,89 +10,21 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
 
-CLIENT = "sluice.client"  # of a scope
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
-class Client:
-    """Of one connection, in the scope of its requests; asking `receive` whether it is there would take a task each."""
+class Parting:
+    """What a cycle of uvicorn has as its transport: it writes to the real one, and whether that is closed we decide."""
 
-    def __init__(self) -> None:
-        self.gone = False
-        self.sent = False  # the whole of the request that is being read
-        self.leave: Callable[[], None] | None = None  # called when it goes away
-
-    def watch(self, leave: Callable[[], None]) -> None:
-        self.leave = leave
-        if self.gone:
-            leave()
-
-    def go(self) -> None:
-        self.gone = True
-        if self.leave:
-            self.leave()
-
-
-class Cycle(RequestResponseCycle):
-    """One request, whose answer's head goes out with its first bytes: writing costs more than all else here."""
-
-    head = b""
-
-    async def send(self, message: Any) -> None:
-        if self.flow.write_paused and not self.disconnected:
-            await self.flow.drain()
-        if self.disconnected:
-            return
-        if not self.response_started:
-            self.begin(message["status"], message["headers"])
-        elif not self.response_complete:
-            self.write(message.get("body", b""), more=message.get("more_body", False))
-        else:
-            raise RuntimeError(f"{message['type']} after the answer's end")
-
-    def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        self.response_started, self.waiting_for_100_continue = True, False
-        bare = self.scope["method"] == "HEAD" or status in (204, 304)  # no body follows, whatever is said of one
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                self.chunked_encoding = False
-                self.expected_content_length = 0 if bare else int(value)
-            elif name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-        if not self.keep_alive and (b"connection", b"close") not in headers:
-            lines.append(b"connection: close\r\n")
-        if self.chunked_encoding is None and not bare:
-            self.chunked_encoding = True
-            lines.append(b"transfer-encoding: chunked\r\n")
-        self.head = b"".join(lines) + b"\r\n"
-        if self.head.count(b"\n") != len(lines) + 1 or self.head.count(b"\r") != len(lines) + 1:
-            raise RuntimeError("a header holds the end of a line")
-
-    def write(self, body: bytes, *, more: bool) -> None:
-        if self.scope["method"] == "HEAD":
-            body = b""
-        elif self.chunked_encoding:
-            body = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-            body += b"" if more else b"0\r\n\r\n"
-        else:
-            self.expected_content_length -= len(body)
-            if self.expected_content_length < 0 or (self.expected_content_length and not more):
-                raise RuntimeError("the answer has not the length that it says")
-        self.transport.write(self.head + body)
-        self.head = b""
-        if not more:
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
 
 
 class Protocol(HttpToolsProtocol):
@@ -104,21 +39,31 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
+        self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
+        self.dropped = 0  # bytes of it
+        self.parted = False  # we have said all: what still comes is no request
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.parting = Parting(transport, self.part)
         # uvicorn waits for ever for the first request of a connection
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
         self.other.go()
 
     def data_received(self, data: bytes) -> None:
+        if self.drop_timer:
+            self.dropped += len(data)
+            if self.dropped > DROPPED_BYTES:
+                self.transport.close()
+        if self.parted:
+            return
         super().data_received(data)
         if self.head_bytes is None:
             return
@@ -142,16 +87,45 @@ class Protocol(HttpToolsProtocol):
             raise self.refusal
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun
+        self.cycle.transport = self.parting  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self.other.sent = True
+        if self.drop_timer:  # it has all been sent: the connection serves another request
+            self.drop_timer.cancel()
+            self.drop_timer = None
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body:
+            self.drop()
+
+    def part(self) -> None:
+        """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""
+        if self.cycle.more_body:
+            self.leave()
+        else:
+            self.transport.close()
+
+    def leave(self) -> None:
+        """Say that nothing follows, and close when the client does, or when it has sent too much or for too long."""
+        if not self.parted and not self.transport.is_closing():
+            self.parted = True
+            self.transport.write_eof()
+            self.drop()
+
+    def drop(self) -> None:
+        if self.drop_timer is None:
+            self.dropped = 0
+            self.drop_timer = self.loop.call_later(DROP_SECONDS, self.transport.close)
+            self.flow.resume_reading()
 
     def late(self) -> None:
         self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")
 
     def refuse(self, status: int, code: str, message: str) -> None:
-        if not self.transport.is_closing():
+        if not self.parted and not self.transport.is_closing():
             self.refusal = Refusal(status, code, message)
             self.send_400_response(message)
 
@@ -162,7 +136,7 @@ class Protocol(HttpToolsProtocol):
         head += b"".join(f"{name}: {value}\r\n".encode("latin-1") for name, value in self.said().items())
         length = b"content-length: %d\r\nconnection: close\r\n\r\n" % len(content)
         self.transport.write(head + length + content)
-        self.transport.close()
+        self.leave()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -1,16 +1,23 @@
 """What the gateway is told by its environment, every name with the prefix SLUICE_."""
 
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from app import flags, prompts, words
+from app import flags, keys, prompts, words
 from app.engines import ENGINES, Engine
-from app.keys import loaded
 from app.redaction import patterns
 from app.store import async_url
+
+FILES: dict[str, Callable[[Path], object]] = {  # what reads each, and raises ValueError in one line
+    "keys_file": keys.loaded,
+    "words_file": words.loaded,
+    "prompts_file": prompts.loaded,
+    "redact_file": patterns,
+}
 
 
 class Settings(BaseSettings):
@@ -52,7 +59,10 @@ class Settings(BaseSettings):
     max_stop: int = Field(default=16, gt=0, description="stop texts")
     max_logprobs: int = Field(default=20, ge=0, description="log probabilities per token")
     max_prompt_chars: int = Field(default=400_000, gt=0, description="of all texts, or tokens when those are sent")
-    media_hosts: str = Field(default="", description="hosts that engines may fetch media from; empty: only text")
+    media_hosts: str = Field(
+        default="",
+        description="hosts that engines may fetch media from, `data:` for media within the request; empty: only text",
+    )
     allowed_fields: str = Field(default="", description="fields that a request may have; empty: all")
     words_file: Path | None = Field(default=None, description="sensitive words, one a line; empty: none are looked for")
     block_words: bool = Field(default=False, description="whether answers with such words are cut, or only counted")
@@ -82,18 +92,11 @@ class Settings(BaseSettings):
             raise ValueError(f"{path}: {error.strerror}") from None
         return path
 
-    @field_validator("keys_file")
+    @field_validator(*FILES)
     @classmethod
-    def has_keys(cls, path: Path | None) -> Path | None:
+    def can_be_read(cls, path: Path | None, info: ValidationInfo) -> Path | None:
         if path:
-            loaded(path)
-        return path
-
-    @field_validator("words_file")
-    @classmethod
-    def has_words(cls, path: Path | None) -> Path | None:
-        if path:
-            words.loaded(path)
+            FILES[str(info.field_name)](path)
         return path
 
     @field_validator("block_words")
@@ -102,13 +105,6 @@ class Settings(BaseSettings):
         if block and info.data.get("words_file", ".") is None:
             raise ValueError("there are no words to block: set SLUICE_WORDS_FILE")
         return block
-
-    @field_validator("prompts_file")
-    @classmethod
-    def has_prompts(cls, path: Path | None) -> Path | None:
-        if path:
-            prompts.loaded(path)
-        return path
 
     @field_validator("flags_file")
     @classmethod
@@ -144,13 +140,6 @@ class Settings(BaseSettings):
         if share and info.data.get("database_url") == "":
             raise ValueError("samples are kept in the feedback database: set SLUICE_DATABASE_URL")
         return share
-
-    @field_validator("redact_file")
-    @classmethod
-    def has_patterns(cls, path: Path | None) -> Path | None:
-        if path:
-            patterns(path)
-        return path
 
     @cached_property
     def probe_key(self) -> str:

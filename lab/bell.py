@@ -6,10 +6,11 @@ It also gives workflow runs identity tokens, as a forge does: the lab's own, for
 import json
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
 from types import TracebackType
 
 from lab.errors import NotReady
@@ -32,14 +33,20 @@ class Ring:
     def seconds(self) -> float:
         return round(self.ended - self.at, 1)
 
-    def about(self, environment: str, version: str, verdict: str) -> bool:
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What the workflow's concurrency group is made of."""
+        return tuple(self.inputs.get(key, "") for key in ("environment", "version", "part"))
+
+    def about(self, environment: str, version: str, verdict: str, part: str = "engine") -> bool:
         given = self.inputs
-        return (given["environment"], given["version"], given["verdict"]) == (environment, version, verdict)
+        told = (given["environment"], given["version"], given["verdict"], given.get("part", "engine"))
+        return told == (environment, version, verdict, part)
 
 
 @dataclass
 class Bell:
-    """A context; `answer` runs the workflow, one at a time, as the workflow's concurrency group says."""
+    """A context; `answer` runs the workflow, those of one concurrency group one after the other."""
 
     secret: str  # both for who rings and for who asks for a token
     token: str
@@ -47,20 +54,19 @@ class Bell:
     rings: list[Ring] = field(default_factory=list)
 
     def __enter__(self) -> "Bell":
-        self.queue: Queue[Ring | None] = Queue()
         self.heard = threading.Condition()
+        self.groups: dict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
+        self.pool = ThreadPoolExecutor(8)
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
-        self.threads = [threading.Thread(target=one) for one in (self.server.serve_forever, self.work)]
-        for thread in self.threads:
-            thread.start()
+        self.thread = threading.Thread(target=self.server.serve_forever)
+        self.thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.server.shutdown()
         self.server.server_close()
-        self.queue.put(None)
-        for thread in self.threads:
-            thread.join()
+        self.thread.join()
+        self.pool.shutdown()
 
     @property
     def address(self) -> str:
@@ -69,20 +75,28 @@ class Bell:
     def rung(self, inputs: Mapping[str, str]) -> None:
         ring = Ring(time.time(), inputs)
         self.rings.append(ring)
-        self.queue.put(ring)
+        self.pool.submit(self.work, ring)
 
-    def work(self) -> None:
-        while (ring := self.queue.get()) is not None:
+    def work(self, ring: Ring) -> None:
+        with self.groups[ring.group]:
             ran = self.answer(ring.inputs)
-            with self.heard:
-                ring.ran, ring.ended = ran, time.time()
-                self.heard.notify_all()
+        with self.heard:
+            ring.ran, ring.ended = ran, time.time()
+            self.heard.notify_all()
 
-    def wait(self, environment: str, version: str, verdict: str, seconds: float = 240, since: float = 0.0) -> Ring:
+    def wait(
+        self,
+        environment: str,
+        version: str,
+        verdict: str,
+        seconds: float = 240,
+        since: float = 0.0,
+        part: str = "engine",
+    ) -> Ring:
         """The first notification of that kind since then, once its workflow has ended; raises NotReady."""
 
         def settled() -> Ring | None:
-            found = (one for one in self.rings if one.at >= since and one.about(environment, version, verdict))
+            found = (one for one in self.rings if one.at >= since and one.about(environment, version, verdict, part))
             return next((one for one in found if one.ended), None)
 
         with self.heard:

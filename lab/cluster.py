@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-from lab import addons, aftermath, checks, images, node, observers, paths, pki, process, programs
+from lab import addons, aftermath, checks, database, images, node, observers, paths, pki, process, programs
 from lab.errors import LabError, Refused
 from lab.process import Program
 
@@ -63,7 +63,9 @@ def start(say: Say, bare: bool) -> None:
     launch(programs.workers(), say)
     if not bare:
         addons.install()
-        launch([programs.slack(), programs.argo_rollouts(), observers.prometheus(), observers.alertmanager()], say)
+        database.create()
+        watched = [observers.prometheus(), observers.alertmanager()]
+        launch([programs.slack(), database.server(), programs.argo_rollouts(), *watched], say)
 
 
 def launch(group: Iterable[Program], say: Say) -> None:
@@ -82,7 +84,7 @@ def healthy(names: set[str]) -> bool:
     return paths.KUBECONFIG.exists() and set(alive) >= names and programs.kubelet().ready()
 
 
-ADDED = {"slack", "argo-rollouts", "prometheus", "alertmanager"}
+ADDED = {"slack", "postgres", "argo-rollouts", "prometheus", "alertmanager"}
 NAMES = ADDED | {
     *("registry", "containerd", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
     *("kubelet", "kube-proxy", "coredns"),

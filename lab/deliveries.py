@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx2
 
-from lab import measures, paths
+from lab import measures, paths, releases
 from lab.errors import NotReady
 from lab.runner import Ran
-from lab.scenes import REVERT_SECONDS
+from lab.scenes import REVERT_SECONDS, record
 from lab.site import Site, Started, ours, waited
 from release import audit
 from release.environment import checked, parsed
@@ -131,6 +131,33 @@ def stopped(site: Site) -> Seen:
     }
 
 
+def gateway_alone(site: Site) -> Seen:
+    """A release that changes the gateway alone: its Rollout's promotion is the verdict, kept as any other."""
+    office, version, engine = site.office, "v0.2.2", engine_of(site, "staging")
+    text = office.text("app/__init__.py")
+    tip = office.merge("fix(app): a clearer word", {"app/__init__.py": f"{text}# the way in\n"})
+    tagged = office.pushed("release", tip, "--job", "version", **site.variables)
+    source = releases.Source(office.clone(tip), tip)
+    images = {"gateway": site.yard.image("gateway", source, site.base.arguments), "engine": engine}
+    signed, _ = office.sluice("sign", "--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")
+    with site.users("staging") as records:
+        recorded = record(office, version, "staging", images)
+        deployed = site.deployed("staging")
+        ring = site.bell.wait("staging", version, "promoted", part="gateway")
+    lines = [one for one in audit.read(office.desk, "staging", version) if one.what == "verdict"]
+    kept = [one.verdict for one in lines]
+    lost = measures.noticed(measures.read(records)).failed
+    return {
+        "handed over": tagged.green and (signed, recorded) == (0, 0) and deployed.green,
+        "the verdict is kept": ring.ran is not None and ring.ran.green and kept == ["promoted"],
+        "its evidence is the gateway's": any("gateway alone" in text for one in lines for text in one.evidence),
+        "status": office.pulls.marks(tip).get("sluice/staging") == "success",
+        "the engine told nothing": not any(one.about("staging", version, "promoted") for one in site.bell.rings),
+        "the engine is as it was": site.engines("staging") == [engine],
+        f"{lost} requests lost": lost == 0,
+    }
+
+
 def rolled_back(site: Site) -> Seen:
     """A tag deploy/prod/v0.1.0 puts all traffic on that version within seconds, its pods still there."""
     ran, pushed, took, lost = taken_back(site, "prod", "v0.1.0")
@@ -153,4 +180,4 @@ def taken_back(site: Site, environment: str, version: str) -> tuple[Ran, float, 
     return ran, round(whole - began, 1), round(whole - command.at, 1), lost
 
 
-DELIVERIES: tuple[Delivery, ...] = (installed, delivered, stopped, rolled_back)
+DELIVERIES: tuple[Delivery, ...] = (installed, delivered, stopped, gateway_alone, rolled_back)

@@ -5,7 +5,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,14 +21,15 @@ from lab.scenario import Fault, When
 from lab.stage import NAME, Images, Stage, figures
 from lab.timeline import Timeline
 from lab.traffic import Traffic
-from release import checkout
+from release import checkout, samples
 from release.errors import ReleaseError
-from release.report import Report, page
+from release.report import Report, Sample, save
 
 OUT = paths.ROOT / "build/demo"
 PORT = 30080
 RATE = 15  # user requests per second: at 5 % a good share of a canary's evidence within a minute
 RELEASE_SECONDS = 600
+LOOKED_AT = 25  # percent, the last step: where a person would look at the answers
 MEMORY_GIB = 10  # measured: 8, and a quarter more
 DISK_GIB = 30  # measured: 24 with nothing built yet, and a quarter more
 BAD = [Fault(when=When(source="user", step_at_least=5), share=0.5, do="http_500")]
@@ -144,15 +145,24 @@ def one(stage: Stage, timeline: Timeline, version: str, image: Images, faults: l
     began = time.time()
     stage.write(version, image, faults)
     watcher = stage.deploy(RELEASE_SECONDS)
-    seen = 0
+    seen, answers = 0, list[Sample]()
     while not timeline.ended(version) and time.time() - began < RELEASE_SECONDS:
         for moment in timeline.news(version, seen, 5):
             e2e.say(f"   {moment.at - began:4.0f} s  {version} at {moment.weight:3d} %  {moment.phase}")
             seen += 1
+            if LOOKED_AT <= moment.weight < 100 and not answers:
+                answers = side_by_side(stage)
     verdict = timeline.wait_verdict(version, 1)
     ended = time.time()
     watcher.wait(60)
-    return Released(version, began, ended, verdict, timeline.of(version), stage.explained())
+    return Released(version, began, ended, verdict, timeline.of(version), stage.explained(), answers)
+
+
+def side_by_side(stage: Stage) -> list[Sample]:
+    """What both arms answer, as a person who approves sees it; none when the canary is gone meanwhile."""
+    with suppress(ReleaseError):
+        return samples.taken(samples.through(stage.cluster(), stage.url, SERVED_NAME))
+    return []
 
 
 def engine(stage: Stage) -> str:
@@ -176,12 +186,12 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
         slack=slack_messages(began),
         timeline=document.timeline(done, records, began),
         evidence=document.evidence(figures(), f"{stage.namespace}/{NAME}-engine", done, began),
+        samples=next((list(one.samples) for one in done if one.samples), []),
         fail_at=fail_at,
         pass_at=pass_at,
         **seen,
     )
-    (OUT / "report.json").write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    (OUT / "report.html").write_text(page(report), encoding="utf-8")
+    save(report, OUT / "report.json")
     return report
 
 

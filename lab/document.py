@@ -9,7 +9,7 @@ from lab import measures
 from lab.measures import Record
 from lab.timeline import Moment
 from release.prometheus import Prometheus
-from release.report import Bucket, Judged, Point, Requests, Series, Timeline, Weight, Weights
+from release.report import Bucket, Judged, Point, Requests, Sample, Series, Timeline, Weight, Weights
 from rollouts import gates
 
 BUCKET_SECONDS = 5
@@ -27,6 +27,7 @@ class Released:
     verdict: str
     moments: Sequence[Moment]
     why: Sequence[str] = ()
+    samples: Sequence[Sample] = ()
 
     @property
     def name(self) -> str:

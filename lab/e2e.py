@@ -70,17 +70,16 @@ def run(chosen: list[Scenario], keep: bool) -> int:
     return summed(report["scenarios"])
 
 
-OWN = ("kill-controller", "stop-api")
+OWN_ACTIONS, OWN_CHECKS = ("kill-controller", "stop-api"), ("ratings-kept",)
 
 
 def elsewhere(chosen: list[Scenario]) -> None:
-    """Raises Refused for the first scenario that breaks what is not ours to break."""
+    """Raises Refused for the first scenario that breaks what is not ours to break, or asks for the lab's database."""
     for one in chosen:
-        for action in one.actions:
-            if action.do in OWN:
-                raise Refused(
-                    f"{one.name}: {action.do} is for the lab's own cluster: choose other scenarios with SCENARIOS=dir"
-                )
+        if own := sorted({*OWN_ACTIONS, *OWN_CHECKS} & {*one.checks, *(action.do for action in one.actions)}):
+            raise Refused(
+                f"{one.name}: {own[0]} is for the lab's own cluster: choose other scenarios with SCENARIOS=dir"
+            )
 
 
 def kind(one: Scenario) -> Kind:

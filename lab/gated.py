@@ -1,6 +1,11 @@
-"""Pull requests whose code is in order and whose model is not: the gate of ci, on the real engine, turns them red."""
+"""What ci and nightly say on the real engine: red where a pull request's code is in order and its engine is not."""
 
-from collections.abc import Callable
+import copy
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from lab import releases
@@ -11,6 +16,7 @@ from model import damage, make
 from model import pin as pins
 
 Harm = Callable[[Path], None]
+SLOW = "--max-num-seqs=1"  # one request at a time: every answer as good as before, and far fewer tokens per second
 
 
 def quality_drop(office: Office) -> Seen:
@@ -25,14 +31,58 @@ def quality_drop(office: Office) -> Seen:
     }
 
 
-def refused(office: Office, branch: str, title: str, harm: Harm, *only: str) -> tuple[Ran, str]:
+def throughput_drop(office: Office) -> Seen:
+    """A pull request that makes the engine slower is red by the throughput gate: not merged, no version, no image."""
+    with entrance() as (registry, asked):
+        perf = copy.copy(office)  # no release.yaml names a live engine here: main's own stands in for it
+        perf.env = office.env | {"BASELINE": office.desk.sha(office.desk.main), "DOCKER_CONFIG": str(office.folder)}
+        title, variables = "perf(model): one request at a time", {"REGISTRY": f"{registry}/{office.name}"}
+        ran, why = refused(perf, "break/throughput", title, slowed, "--job", "perf", **variables)
+    return {
+        "red by the gate": not ran.green and ran.says("the candidate is slower"),
+        "its tokens per second are why": re.search(r"tokens_per_second +\S+ of .*: fail", ran.log) is not None,
+        "merge refused": "status" in why,
+        "no version": not office.desk.git("tag").strip(),
+        "no image": asked != [] and set(asked) == {"GET /v2/"},
+    }
+
+
+@contextmanager
+def entrance() -> Iterator[tuple[str, list[str]]]:
+    """The door of a registry, where a job may log in; what it was asked for shows whether an image was pushed."""
+    asked: list[str] = []
+
+    class Door(BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            asked.append(f"{self.command} {self.path}")
+            self.send_response(200 if self.path == "/v2/" else 404)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - names that http.server looks for
+
+        def log_message(self, format: str, *args: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"127.0.0.1:{server.server_address[1]}", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def refused(office: Office, branch: str, title: str, harm: Harm, *only: str, **variables: str) -> tuple[Ran, str]:
     """Propose a harm, let ci judge it, and try to merge it all the same; how it ran, and why it was not merged."""
     clone = office.clone("origin/main")
     harm(clone)
     made = releases.committed(clone, title).commit
     releases.git(clone, "push", "--quiet", "--force", "origin", f"{made}:refs/heads/{branch}")
     pull = office.pulls.open(branch, "main", title, "")
-    ran = office.proposed("ci", branch, made, *only)
+    ran = office.proposed("ci", branch, made, *only, **variables)
     office.pulls.mark(made, "ci", "success" if ran.green else "failure", f"ci ended with {ran.code}")
     office.reviews.approve(pull.number, "looks good")
     return ran, office.merged(pull.number)
@@ -45,4 +95,16 @@ def quantised(clone: Path) -> None:
     pins.save(make.pinned(1, folder, file), file)
 
 
-GATED = (quality_drop,)
+def contract_kept(office: Office) -> Seen:
+    """The nightly contract, executed as it stands: the real engine keeps what Sluice relies on."""
+    ran = office.run("origin/main", "nightly", "workflow_dispatch", {"ref": "refs/heads/main"}, "--job", "contract")
+    counts = re.findall(r"(\d+) passed", ran.log)
+    return {"green": ran.green, f"{counts[-1] if counts else 0} tests passed": bool(counts)}
+
+
+def slowed(clone: Path) -> None:
+    """The engine's own arguments, as anybody may change them with the best intentions."""
+    releases.relaunched(releases.Source(clone, ""), SLOW)
+
+
+GATED = (quality_drop, throughput_drop, contract_kept)

@@ -19,6 +19,7 @@ from lab.errors import LabError, Refused
 from lab.forked import own_fork
 from lab.gated import GATED
 from lab.gitea import Forge
+from lab.holds import HOLDS
 from lab.mishaps import MISHAPS
 from lab.office import Office
 from lab.restores import RESTORES
@@ -32,7 +33,7 @@ WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another 
 
 Scene = Callable[[Any], Seen]
 PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
-    ("cluster", "fake", (*DELIVERIES, *MISHAPS)),
+    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS)),
     ("engine", "real", RESTORES),
 )
 

@@ -128,10 +128,10 @@ class Office:
         """What the forge starts when a commit is pushed."""
         return self.run(commit, workflow, "push", {"ref": ref, "after": commit}, *only, **variables)
 
-    def proposed(self, workflow: str, head: str, commit: str, *only: str) -> Ran:
+    def proposed(self, workflow: str, head: str, commit: str, *only: str, **variables: str) -> Ran:
         """What the forge starts for a pull request."""
         pull = {"head": {"ref": head, "sha": commit}, "base": {"ref": "main"}}
-        return self.run(commit, workflow, "pull_request", {"pull_request": pull}, *only)
+        return self.run(commit, workflow, "pull_request", {"pull_request": pull}, *only, **variables)
 
     def asked(self, workflow: str, inputs: Mapping[str, str]) -> Ran:
         """What the forge starts for a person, or for Argo's notification."""

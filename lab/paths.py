@@ -21,6 +21,7 @@ ALERTMANAGER_PORT = 9093
 SLACK_PORT = 9094
 ARGO_METRICS_PORT = 8090
 ETCD_PORT = 2379
+POSTGRES_PORT = 5432  # on the node's own address: another server may have it on this machine's
 API_PORT = 6443
 REGISTRY = os.environ.get("REGISTRY", "") if EXISTING else f"127.0.0.1:{REGISTRY_PORT}"
 PROMETHEUS = f"http://127.0.0.1:{PROMETHEUS_PORT}"

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lab import actions, measures, paths, rescues, weights
+from lab import actions, measures, paths, ratings, rescues, weights
 from lab.load import Load
 from lab.observers import slack_messages
 from lab.scenario import Scenario
@@ -70,6 +70,7 @@ class Play:
         self.scenario, self.stage, self.old, self.new, self.say = scenario, stage, old, new, say
         self.result = Outcome(scenario)
         self.samples: list[weights.Sample] = []
+        self.unkept: list[str] = []  # what came of users' ratings otherwise than they were told
         self.refused = ""  # what helm test had against the release
         self.said = ""  # what sluice explain says of it
         self.records = stage.folder / "requests.jsonl"
@@ -132,10 +133,12 @@ class Play:
         self.result.max_weight = max((moment.weight for moment in self.result.moments), default=0)
 
     def sample(self, timeline: Timeline) -> None:
-        """Ask 10 000 users at every weight of the canary, when the scenario checks the weights."""
+        """Ask 10 000 users at every weight, and let some rate the answers of both arms, where that is checked."""
         for weight in SAMPLED if "weights-exact" in self.scenario.checks else ():
             if timeline.wait_weight(VERSION, weight, self.scenario.timeout):
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, weight))
+        if "ratings-kept" in self.scenario.checks and timeline.wait_weight(VERSION, 25, self.scenario.timeout):
+            self.unkept = ratings.faults(self.stage.url, self.stage.namespace)
 
     def measure(self, began: float) -> None:
         wanted, result = self.scenario.expected, self.result
@@ -146,7 +149,7 @@ class Play:
             result.alert = self.alert(wanted.alert, began)
         if wanted.explained:
             self.said = " ".join(self.stage.explained())
-        result.faults = [*self.differences(), *weights.faults(self.samples)]
+        result.faults = [*self.differences(), *weights.faults(self.samples), *self.unkept]
         if "rescues-bounded" in self.scenario.checks:
             result.faults += rescues.faults(self.stage.rollout)
 

@@ -13,6 +13,13 @@ from typing import Any
 from lab import paths
 
 SECONDS = 900
+USED = re.compile(r"uses: ([\w.-]+/[\w.-]+@[0-9a-f]{40})")
+CHECKOUT = "actions/checkout@"  # act's own: the clone is there already
+# act fetches every action before it looks at an `if`; one that a run here does come to turns it red
+ABSENT = """runs:
+  using: composite
+  steps: [{run: "echo 'this action is not on this machine' >&2; exit 1", shell: bash}]
+"""
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -53,6 +60,7 @@ class Runner:
         env = {"SLUICE_FORGE": self.forge, "GITHUB_ACTOR": self.actor, **self.env}
         words += [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
         words += [word for key, value in self.variables.items() for word in ("--var", f"{key}={value}")]
+        words += [word for one in elsewhere(clone) for word in ("--local-repository", one)]
         began = time.monotonic()
         done = subprocess.run(  # noqa: S603 - the lab's own
             [*words, *only],
@@ -65,3 +73,12 @@ class Runner:
             env=os.environ | {"GITHUB_TOKEN": self.token},  # act reads a secret without a value from here
         )
         return Ran(workflow, done.returncode, COLOUR.sub("", done.stdout), round(time.monotonic() - began, 1))
+
+
+def elsewhere(clone: Path) -> list[str]:
+    """Each action of somebody else's that a workflow names, with the folder that stands in for it."""
+    folder = clone / ".git/absent"
+    folder.mkdir()
+    (folder / "action.yml").write_text(ABSENT)
+    found = {one for file in (clone / ".github").rglob("*.yml") for one in USED.findall(file.read_text())}
+    return [f"{one}={folder}" for one in sorted(found) if not one.startswith(CHECKOUT)]

@@ -14,7 +14,7 @@ import httpx2
 from ruamel.yaml import YAML
 
 from app.baseline import WANTED
-from lab import forward, paths, process
+from lab import database, forward, paths, process
 from lab.errors import NotReady
 from lab.observers import prometheus_answer
 from lab.programs import answers, kubectl
@@ -94,13 +94,20 @@ class Stage:
             "readinessProbe": {"tcpSocket": {"port": FAULT_PORT}, "periodSeconds": 1},
         }
         return {
-            "gateway": {"nodePort": None if paths.EXISTING else self.port},
+            "gateway": self.door(),
             "engine": {
                 "trafficPort": FAULT_PORT,
                 "sidecars": [proxy],
             },
             "rollouts": {"prometheus": paths.PROMETHEUS_INSIDE},
         }
+
+    def door(self) -> dict[str, Any]:
+        """Where this machine reaches the gateway, and the gateway its database: both only in the lab's own cluster."""
+        if paths.EXISTING:
+            return {"nodePort": None}
+        stored = {"existingSecret": database.SECRET, "port": paths.POSTGRES_PORT}
+        return {"nodePort": self.port, "database": stored}
 
     def sluice(self, *arguments: str) -> "subprocess.Popen[bytes]":
         """Start a command of `sluice` on this stage, its output going to a log beside the records."""
@@ -127,6 +134,8 @@ class Stage:
             NotReady: it did not come up; names the log.
         """
         self.write("v1.0.0", images, faults)
+        if not paths.EXISTING:
+            database.give(self.namespace)
         code = self.deploy(timeout).wait(timeout + 30)
         if code:
             raise NotReady(f"{self.namespace}: v1.0.0 did not come up (exit {code}): see {self.folder}/sluice.log")

@@ -33,8 +33,8 @@ def options(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--candidate", default=str(engine.ROOT), help="the engine to judge; this tree unless given")
     parser.add_argument("--baseline", default="", help="an engine to compare with, in place of the live release's")
     parser.add_argument("--environments", type=Path, default=live.FOLDER, help="where the live release is looked up")
-    parser.add_argument("--windows", type=int, default=4)
-    parser.add_argument("--pairs", type=int, default=12, help="of each kind of load in a window")
+    parser.add_argument("--windows", type=int, default=2)
+    parser.add_argument("--pairs", type=int, default=24, help="of each kind of load in a window")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--proof", action="store_true", help="the candidate against itself, then held to 70 %% CPU")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -110,7 +110,7 @@ class Gate:
         self.session.measured.clear()
         say(f"the candidate held to {QUOTA:.0%} of its CPU")
         with cpu.quota(QUOTA, self.engine_cores, up[CANDIDATE].pids):
-            self.session.windows(self.rates, 1, self.asked.pairs * 2)
+            self.session.windows(self.rates, 1, self.asked.pairs)
         held = report.judged(self.session.measured, self.bounds)
         self.session.measured = same + self.session.measured
         passed = [one.verdict for one in windows].count(PASS)

@@ -1,5 +1,6 @@
 """One run: what the tool itself can do, where the knee is, and the windows that compare two engines side by side."""
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ FIRST_RATE, STEP, STEPS, STEP_SECONDS = 6.0, 1.7, 8, 2.5
 CEILING_RATES = (75.0, 150.0, 300.0, 600.0, 1200.0)
 CEILING_BETWEEN = 4  # finer steps between the last of these that the tool kept and the next
 KNEE_GOODPUT = 0.95
+KNEE_WAIT = 2.0  # times the lowest load's TTFT: from there on a queue, and what disturbs it, is what one measures
 WARM_UP = (10.0, 2.0)  # requests per second, seconds; they count for nothing
 SHARES = {STEADY: 0.5, FLOOD: 3.0}  # of the knee's rate
 SECONDS = {STEADY: 0.5, FLOOD: 0.2}  # short: what disturbs the machine shall hit both of a pair
@@ -105,15 +107,15 @@ class Session:
             found = self.drive([self.phase(label, rate, STEP_SECONDS, seed=step + 1) for label in self.urls])
             self.steps += [Measured(label, "step", step, one) for label, one in zip(self.urls, found, strict=True)]
             now = self.steps[-len(self.urls)].figures
-            if now.goodput < KNEE_GOODPUT or not self.grew(first):
+            if now.goodput < KNEE_GOODPUT or self.waits(first) > KNEE_WAIT:
                 return Knee(kept, found=True)
             kept, rate = rate, rate * STEP
         return Knee(kept, found=False)
 
-    def grew(self, label: str) -> bool:
-        """Whether the last step brought more tokens per second: a queue that grows does not."""
-        rates = [one.figures.tokens_per_second for one in self.steps if one.label == label]
-        return len(rates) < 2 or rates[-1] > rates[-2] * (1 + (STEP - 1) / 5)
+    def waits(self, label: str) -> float:
+        """How much longer the first token takes than at the lowest load; infinite when none comes."""
+        firsts = [one.figures.ttft["p50"] or math.inf for one in self.steps if one.label == label]
+        return firsts[-1] / firsts[0] if firsts[0] < math.inf else math.inf
 
     def windows(self, rates: Mapping[str, float], windows: int, pairs: int) -> None:
         """Windows of pairs, of each kind of load: both engines one after the other, the first one by turns."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from release import audit, environment
+from release import report as reports
 from release import samples as sampled
 from release.audit import Entry
 from release.cli import Env, Json, Name, Namespace, target, told
@@ -23,11 +24,19 @@ Root = Annotated[Path, typer.Option("--repository", help="the clone to work in")
 
 @app.command()
 def samples(
-    env: Env, as_json: Json = False, namespace: Namespace = "", name: Name = "llm", gateway: Gateway = ""
+    env: Env,
+    as_json: Json = False,
+    report: Annotated[Path | None, typer.Option(help="a run's report.json, whose page shows them from now on")] = None,
+    namespace: Namespace = "",
+    name: Name = "llm",
+    gateway: Gateway = "",
 ) -> None:
     """Print twenty golden prompts' answers of both arms side by side, as a Markdown table."""
     with told(as_json):
+        document = reports.load(report) if report else None  # first: a wrong path shall cost nobody forty answers
         found = asked(env, target(env, namespace, name, "").cluster, gateway)
+        if report and document:
+            reports.save(document.model_copy(update={"samples": found}), report)
         shown = json.dumps([one.model_dump() for one in found], ensure_ascii=False)
         typer.echo(shown if as_json else sampled.table(found))
 

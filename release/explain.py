@@ -44,6 +44,8 @@ def explain(case: Case) -> list[str]:
         told = spoilt_by(gateway)
     elif gateway is not None and gateway.state.in_progress:
         told = first(gateway)
+    elif verdict == "promoted" and gateway is not None and gateway.evidence and not case.evidence:
+        told = gateway_alone(gateway)
     elif verdict == "promoted":
         told = promoted(case)
     elif verdict == "aborted":
@@ -64,6 +66,12 @@ def first(gateway: Case) -> list[str]:
     at = gateway.state
     told = [f"{at.version} has no verdict yet: its gateway goes first, {at.updated} of {at.replicas} pods are new."]
     return told + [undecided(one, gateway.gates) for one in gateway.evidence if one.verdict != PASS]
+
+
+def gateway_alone(gateway: Case) -> list[str]:
+    """A release that left the engine as it is."""
+    told = f"{gateway.state.release} was promoted: it changed the gateway alone, and the gateway's gates passed."
+    return [told, *(passed(one, gateway.gates) for one in gateway.evidence if one.verdict == PASS)]
 
 
 def promoted(case: Case) -> list[str]:

@@ -121,16 +121,26 @@ def verdict(
     outcome: Annotated[str, typer.Argument(metavar="promoted|aborted")],
     reason: Annotated[str, typer.Option(help="what the gate said")] = "",
     link: Annotated[str, typer.Option(help="the report's address")] = "",
+    part: Annotated[str, typer.Option(help="engine or gateway: whose Rollout tells it")] = "engine",
     root: Root = Path(),
 ) -> None:
     """Keep a verdict; after an abort take the release back in git, so that it says what the cluster runs."""
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
+        if (part, outcome) == ("gateway", "promoted") and not whole(root / "environments" / env, release):
+            typer.echo(f"{release}: its gateway is promoted, and its engine has no verdict yet; nothing to keep")
+            return
         entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
         written = verdicts.settle(History(root), forge.connect(), entry, partial(evidence, root / "environments" / env))
         if written is not None:
             told_where(written, "git was right already")
+
+
+def whole(folder: Path, release: str) -> bool:
+    """Whether a gateway's promotion is the release's: its engine is done, because it stays as it is."""
+    open_way(folder)
+    return verdicts.settled(target(str(folder), "", "llm", "").cluster.state(), release)
 
 
 def evidence(folder: Path) -> list[str]:

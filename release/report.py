@@ -139,6 +139,12 @@ def load(path: Path) -> Report:
         raise Refused(f"{path}: `{key}`: {wrong['msg']}; see release/report.py") from error
 
 
+def save(report: Report, file: Path) -> None:
+    """Write the document, and its page beside it."""
+    file.write_text(report.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    file.with_suffix(".html").write_text(page(report), encoding="utf-8")
+
+
 def page(report: Report) -> str:
     """The whole page."""
     from release.picture import evidence, timeline

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from release import audit
 from release.audit import Entry
+from release.cluster import State
 from release.forge import Forge
 from release.history import Commit, History
 from release.write import Written, digest, path_of, release_at, way_of, write
@@ -31,6 +32,11 @@ def settle(history: History, forge: Forge | None, entry: Entry, evidence: Eviden
     if forge is not None and current:
         mark(history, forge, entry, commits[0].sha)
     return back[0] if back is not None else None
+
+
+def settled(engine: State, version: str) -> bool:
+    """Whether the engine's Rollout is that of the version and waits for no verdict of its own."""
+    return engine.version == version and engine.verdict() == "promoted"
 
 
 def written(history: History, entry: Entry, commits: list[Commit]) -> str:

@@ -1,4 +1,5 @@
-# Workflows of main may push images; they show a token of the forge, and no access key exists.
+# Workflows of main may push images, any of the repository may pull them; they show a token of the forge, and no access
+# key exists.
 resource "aws_iam_openid_connect_provider" "forge" {
   url            = "https://token.actions.githubusercontent.com"
   client_id_list = ["sts.amazonaws.com"]
@@ -20,6 +21,26 @@ data "aws_iam_policy_document" "trust" {
       test     = "StringEquals"
       variable = "token.actions.githubusercontent.com:sub"
       values   = ["repo:${var.repository}:ref:refs/heads/main"]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "readers" {
+  statement {
+    actions = ["sts:AssumeRoleWithWebIdentity"]
+    principals {
+      type        = "Federated"
+      identifiers = [aws_iam_openid_connect_provider.forge.arn]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "token.actions.githubusercontent.com:aud"
+      values   = ["sts.amazonaws.com"]
+    }
+    condition {
+      test     = "StringLike" # a deployment's tag and a pull request that is measured have subjects of their own
+      variable = "token.actions.githubusercontent.com:sub"
+      values   = ["repo:${var.repository}:*"]
     }
   }
 }
@@ -54,6 +75,30 @@ resource "aws_iam_role_policy" "push" {
   name   = "push"
   role   = aws_iam_role.push.id
   policy = data.aws_iam_policy_document.push.json
+}
+
+data "aws_iam_policy_document" "pull" {
+  # checkov:skip=CKV_AWS_356: a token for the registry is not of one repository
+  statement {
+    actions   = ["ecr:GetAuthorizationToken"]
+    resources = ["*"]
+  }
+  statement {
+    actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    resources = [for one in aws_ecr_repository.image : one.arn]
+  }
+}
+
+resource "aws_iam_role" "pull" {
+  name                 = "sluice-pull"
+  assume_role_policy   = data.aws_iam_policy_document.readers.json
+  max_session_duration = 3600
+}
+
+resource "aws_iam_role_policy" "pull" {
+  name   = "pull"
+  role   = aws_iam_role.pull.id
+  policy = data.aws_iam_policy_document.pull.json
 }
 
 # The cluster's API server takes the forge's tokens as users; ../cluster/roles.tf says what each may do.

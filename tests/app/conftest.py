@@ -2,9 +2,12 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -17,6 +20,7 @@ from app.gateway import Gateway
 from app.main import create_app
 from app.server import config
 from app.settings import Settings
+from tests.app.databases import Postgres
 
 KEY = "probe-key"
 
@@ -202,7 +206,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
     app = create_app(settings)
     settings.port = 0
     made = config(app, settings, host="127.0.0.1")
-    made.loop = "asyncio"  # the test's own
+    made.loop, made.timeout_graceful_shutdown = "asyncio", 1  # the test's own; what hangs is not waited for
     server = uvicorn.Server(made)
     running = asyncio.create_task(server.serve())
     while not server.started:
@@ -210,8 +214,29 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession() as session:
         yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session)
-    server.should_exit = server.force_exit = True
+    server.should_exit = True  # never by force: the application would not end what it began
     await running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
+    server = Postgres(folder)
+    server.create()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/feedback.db"
+    found: str = request.getfixturevalue("postgres").url
+    return found
 
 
 @pytest.fixture

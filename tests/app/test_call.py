@@ -2,6 +2,8 @@ from typing import Any
 
 import pytest
 
+from app.call import parsed
+
 CHAT = "/v1/chat/completions"
 KEY = "probe-key"
 
@@ -59,6 +61,10 @@ async def test_a_user_is_known_by_header_or_by_openais_field(door: Any, canary: 
         (b'{"prompt": "\\ud800"}', 400, b"invalid_json"),
         (b'{"prompt": "a", "other": 1e999}', 400, b"invalid_json"),
         (b'{"prompt": "a", "other": NaN}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "other": -Infinity}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "user": "\\uDC00"}', 400, b"invalid_json"),
+        (b'{"prompt": "a", "\\uD83D": 1}', 400, b"invalid_json"),
+        (b'{"prompt": "\xed\xa0\x80"}', 400, b"invalid_json"),
         (b'"' + b"x" * 20_000 + b'"', 413, b"body_too_large"),
     ],
 )
@@ -72,3 +78,9 @@ async def test_bad_bodies_are_refused_and_the_engine_never_sees_them(
     assert engine.asked == []
     assert door.outcomes(arm="stable") == {"client_4xx": 1}
     assert door.count("sluice_started_total") == 1
+
+
+def test_a_character_of_two_halves_and_a_large_number_are_json() -> None:
+    text = '{"prompt": "\\ud83d\\ude00", "other": [1e300, -0.5, 7]}'
+
+    assert parsed(text.encode()) == parsed(text.encode("utf-16")) == {"prompt": "\U0001f600", "other": [1e300, -0.5, 7]}

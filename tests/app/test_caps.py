@@ -84,7 +84,7 @@ async def test_what_is_usual_passes_untouched(door: Any, engine: Any, body: dict
     ("url", "taken"),
     [
         (IMAGE, True),
-        ("data:image/png;base64,AAAA", True),
+        ("data:image/png;base64,AAAA", False),
         ("https://pictures.example:443/a", True),
         ("https://pictures.example:8443/a", False),
         ("http://pictures.example/a", False),
@@ -101,6 +101,28 @@ async def test_what_is_usual_passes_untouched(door: Any, engine: Any, body: dict
 )
 def test_media_is_taken_from_allowed_hosts_alone(url: Any, taken: bool) -> None:
     settings = Settings(media_hosts="pictures.example, other.example")
+    if taken:
+        caps.checked(image(url), settings)
+        return
+    with pytest.raises(Refusal):
+        caps.checked(image(url), settings)
+
+
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("data:image/png;base64,AAAA", True),
+        ("data:audio/wav;base64,AAAA", True),
+        (IMAGE, False),
+        ("data:text/html,<script>", False),
+        ("data:image/png,AAAA", False),
+        ("DATA:image/png;base64,AAAA", False),
+        ("https://data:/a", False),
+        ("data:image/png;base64," + "A" * 3000, False),  # larger than a prompt may be
+    ],
+)
+def test_media_within_a_request_is_taken_where_that_is_said(url: str, taken: bool) -> None:
+    settings = Settings(media_hosts="data:", max_prompt_chars=3000)
     if taken:
         caps.checked(image(url), settings)
         return

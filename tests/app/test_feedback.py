@@ -1,11 +1,8 @@
 import asyncio
 import json
-import shutil
-import tempfile
 import uuid
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,27 +11,6 @@ from app.settings import Settings
 from app.store import Store
 from tests.app.conftest import Door, Engine, opened
 from tests.app.databases import Postgres
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))
-    server = Postgres(folder)
-    server.create()
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path}/feedback.db"
-    found: str = request.getfixturevalue("postgres").url
-    return found
 
 
 @pytest.fixture

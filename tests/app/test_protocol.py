@@ -4,12 +4,11 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from app.protocol import Client, Cycle
+from app import protocol
 from app.settings import Settings
 
 
@@ -81,7 +80,7 @@ async def test_a_client_that_does_not_read_is_cut_off_and_frees_the_engine(door:
             await asyncio.sleep(0.05)
 
 
-async def answered(line: Any, request: bytes) -> tuple[bytes, bytes]:
+async def exchanged(line: Any, request: bytes) -> tuple[bytes, bytes]:
     """Head and body of the next answer on a connection."""
     reader, writer = line
     writer.write(request)
@@ -93,17 +92,17 @@ async def answered(line: Any, request: bytes) -> tuple[bytes, bytes]:
 
 
 async def test_an_answer_to_head_has_no_body_and_the_next_one_stands_right_behind_it(line: Any) -> None:
-    head, _ = await answered(line, b"HEAD /health HTTP/1.1\r\nhost: a\r\n\r\n")
+    head, _ = await exchanged(line, b"HEAD /health HTTP/1.1\r\nhost: a\r\n\r\n")
     assert b"content-length: " in head
 
-    head, body = await answered(line, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+    head, body = await exchanged(line, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
     assert (head.startswith(b"http/1.1 200"), json.loads(body)) == (True, {"status": "ok"})
     assert b"\r\ndate: " in head
 
 
 @pytest.mark.parametrize("first_lines", [b"GET /health HTTP/1.0\r\n", b"GET /health HTTP/1.1\r\nconnection: close\r\n"])
 async def test_who_wants_no_second_answer_gets_its_connection_closed(line: Any, first_lines: bytes) -> None:
-    head, _ = await answered(line, first_lines + b"host: a\r\n\r\n")
+    head, _ = await exchanged(line, first_lines + b"host: a\r\n\r\n")
 
     assert head.count(b"connection: close\r\n") == 1
     async with asyncio.timeout(2):
@@ -123,58 +122,105 @@ async def test_requests_that_come_at_once_are_answered_in_turn(door: Any, line: 
     assert door.outcomes() == {"ok": 3}
 
 
-def cycle(method: str = "GET") -> tuple[Cycle, list[bytes]]:
-    """One that writes into a list."""
-    written: list[bytes] = []
-    made = Cycle.__new__(Cycle)
-    made.scope, made.default_headers, made.keep_alive = {"method": method}, [], True  # type: ignore[typeddict-item]
-    made.flow, made.transport = SimpleNamespace(write_paused=False), SimpleNamespace(write=written.append)  # type: ignore[assignment]
-    made.disconnected = made.response_started = made.response_complete = False
-    made.chunked_encoding, made.expected_content_length = None, 0
-    made.message_event, made.on_response = asyncio.Event(), lambda: None
-    return made, written
-
-
-async def sent(made: Cycle, *headers: tuple[bytes, bytes], bodies: tuple[bytes, ...] = ()) -> None:
-    await made.send({"type": "http.response.start", "status": 200, "headers": list(headers)})
-    for number, one in enumerate(bodies, 1):
-        await made.send({"type": "http.response.body", "body": one, "more_body": number < len(bodies)})
-
-
-async def test_head_and_first_bytes_are_one_write() -> None:
-    made, written = cycle()
-    await sent(made, (b"x-a", b"b"), bodies=(b"one", b"two", b""))
-
-    head = b"HTTP/1.1 200 OK\r\nx-a: b\r\ntransfer-encoding: chunked\r\n\r\n"
-    assert written == [head + b"3\r\none\r\n", b"3\r\ntwo\r\n", b"0\r\n\r\n"]
-
-
-@pytest.mark.parametrize("value", [b"a\r\nx-b: c", b"a\nx-b: c", b"a\rb"])
-async def test_no_header_can_bring_another_one_with_it(value: bytes) -> None:
-    made, written = cycle()
-    with pytest.raises(RuntimeError, match="end of a line"):
-        await sent(made, (b"x-a", value), bodies=(b"",))
-
-    assert written == []
-
-
-@pytest.mark.parametrize("bodies", [(b"four",), (b"",), (b"on", b"ee")])
-async def test_an_answer_of_another_length_than_it_says_is_a_fault_of_ours(bodies: tuple[bytes, ...]) -> None:
-    made, _ = cycle()
-    with pytest.raises(RuntimeError, match="length"):
-        await sent(made, (b"content-length", b"3"), bodies=bodies)
-
-
-def test_who_watches_a_client_that_has_gone_is_told_at_once() -> None:
-    client, told = Client(), list[str]()
-    client.watch(lambda: told.append("went"))
-    client.go()
-    client.watch(lambda: told.append("was gone"))
-
-    assert told == ["went", "was gone"]
-
-
 async def test_a_connection_is_used_again_after_a_refusal(door: Any) -> None:
     for _ in range(3):
         assert (await door.post("/v1/completions", []))[0] == 400
     assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200
+
+
+LARGE = 20_000_000  # more than the buffers of both sides hold
+KEPT = b"content-length: %d\r\n" % LARGE
+CHUNKED = b"transfer-encoding: chunked\r\n"
+
+
+def body(framed: bool) -> list[bytes]:
+    chunk = b" " * 100_000
+    return [b"%x\r\n%s\r\n" % (len(chunk), chunk) if framed else chunk] * (LARGE // len(chunk))
+
+
+@pytest.mark.parametrize("more", [b"", b"connection: close\r\n"])
+@pytest.mark.parametrize("length", [KEPT, CHUNKED])
+async def test_a_client_that_sends_the_whole_body_first_reads_that_it_is_too_large(
+    door: Any, engine: Any, settings: Settings, line: Any, length: bytes, more: bytes
+) -> None:
+    settings.body_seconds = 5
+    reader, writer = line
+    writer.write(POST + length + more + b"\r\n")
+    for piece in body(length == CHUNKED):
+        writer.write(piece)
+        await writer.drain()
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (413, "body_too_large")
+    assert engine.asked == []
+    assert door.outcomes() == {"client_4xx": 1}
+
+
+async def test_a_body_whose_length_is_told_is_refused_before_it_comes(line: Any) -> None:
+    reader, writer = line
+    writer.write(POST + KEPT + b"expect: 100-continue\r\n\r\n")
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("key", [b"", b"x-sluice-probe: wrong\r\n"])  # refused for its size; for its key, unread
+async def test_whoever_sends_on_after_his_answer_is_cut_off(
+    line: Any, monkeypatch: pytest.MonkeyPatch, key: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "DROPPED_BYTES", 1_000_000)
+    _, writer = line
+    writer.write(POST + key + CHUNKED + b"\r\n")
+    with pytest.raises(ConnectionError):
+        async with asyncio.timeout(5):
+            while True:
+                for piece in body(framed=True):
+                    writer.write(piece)
+                    await writer.drain()
+
+
+@pytest.mark.parametrize("key", [b"", b"x-sluice-probe: wrong\r\n"])
+async def test_whoever_does_not_end_after_his_answer_is_cut_off(
+    line: Any, monkeypatch: pytest.MonkeyPatch, key: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "DROP_SECONDS", 0.2)
+    reader, writer = line
+    writer.write(POST + key + KEPT + b"\r\n")
+    async with asyncio.timeout(5):
+        await reader.readline()
+        while not writer.transport.is_closing():  # its side is closed: the next write or two say so
+            writer.write(b" ")
+            await asyncio.sleep(0.02)
+
+
+async def test_a_body_that_comes_after_its_refusal_does_not_end_the_connection(line: Any) -> None:
+    reader, writer = line
+    length = 100_000  # asked for with a wrong key: refused unread
+    writer.write(POST + b"x-sluice-probe: wrong\r\ncontent-length: %d\r\n\r\n" % length)
+    async with asyncio.timeout(2):
+        assert (await answered(reader))[0] == 401
+        writer.write(b" " * length + POST + b"content-length: 2\r\n\r\n[]")
+        assert await answered(reader) == (400, "invalid_json")
+
+
+async def answered(reader: asyncio.StreamReader) -> tuple[int, str]:
+    """One answer of a connection that stays."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        head += await reader.readline()
+    lengths = [line.split(b": ")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    return said(head + await reader.readexactly(int(lengths[0])))
+
+
+async def test_a_head_that_is_too_large_is_answered_to_whoever_sends_it_all_first(line: Any) -> None:
+    reader, writer = line
+    writer.write(POST)
+    for _ in range(200):
+        writer.write(b"x-a: " + b"x" * 50_000 + b"\r\n")
+        await writer.drain()
+    async with asyncio.timeout(2):
+        answer = await reader.read(-1)
+
+    assert said(answer) == (431, "head_too_large")

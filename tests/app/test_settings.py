@@ -27,6 +27,12 @@ def test_an_empty_probe_key_is_told(tmp_path: Path) -> None:
         Settings(probe_key_file=tmp_path / "key")
 
 
+@pytest.mark.parametrize("name", ["keys_file", "words_file", "prompts_file", "redact_file", "flags_file"])
+def test_a_file_that_cannot_be_used_is_told_with_its_path(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValidationError, match=f"{name}\n.*{tmp_path}/none"):
+        Settings.model_validate({name: tmp_path / "none"})
+
+
 def test_lists_are_split_at_commas() -> None:
     settings = Settings(media_hosts=" a.example, b.example,")
 

@@ -82,15 +82,16 @@ def test_the_engine_waits_as_long_as_the_gateway_may_take(chart):
     assert declared == set(args(first["analysis"]))
 
 
-def test_only_the_engines_promotion_is_the_releases(chart):
+def test_both_parts_tell_their_verdict_because_either_may_be_the_only_one_that_a_release_changes(chart):
     rendered = chart.render(delivery={"tellsForge": True})
 
     def told(name: str) -> list[str]:
         notes = rendered.one("Rollout", name)["metadata"]["annotations"]
         return [key.split("subscribe.")[1] for key in notes if key.endswith(".forge")]
 
-    assert told("llm-engine") == ["on-rollout-completed.forge", "on-rollout-aborted.forge"]
-    assert told("llm-gateway") == ["on-rollout-aborted.forge"]
+    assert told("llm-engine") == told("llm-gateway") == ["on-rollout-completed.forge", "on-rollout-aborted.forge"]
+    parts = [rendered.one("Rollout", name)["metadata"]["labels"] for name in ("llm-engine", "llm-gateway")]
+    assert [one["app.kubernetes.io/component"] for one in parts] == ["engine", "gateway"]  # what the message reads
 
 
 def test_the_prober_is_told_whose_pods_to_probe_and_is_scraped(chart):

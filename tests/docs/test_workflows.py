@@ -11,11 +11,13 @@ from ruamel.yaml import YAML
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github/workflows").glob("*.yml"))
+ACTIONS = sorted((ROOT / ".github/actions").glob("*/action.yml"))
 LOADED = {file.stem: YAML(typ="safe").load(file.read_text()) for file in FILES}
 JOBS = [(name, key, job) for name, found in LOADED.items() for key, job in found["jobs"].items()]
 STEPS = [(f"{name}.{key}", step) for name, key, job in JOBS for step in job["steps"]]
+STEPS += [(f.parent.name, step) for f in ACTIONS for step in YAML(typ="safe").load(f.read_text())["runs"]["steps"]]
 RUNS = sorted({step["run"] for _, step in STEPS if "run" in step})
-PINNED = re.compile(r"- uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+PINNED = re.compile(r"uses: [\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 
 def test_the_workflows_that_are_documented_are_there() -> None:
@@ -49,6 +51,15 @@ def test_a_pull_requests_code_never_runs_on_a_machine_of_ours() -> None:
 @pytest.mark.parametrize("name", ["release", "promote", "verdict", "rollback"])
 def test_a_deployment_is_never_cancelled(name: str) -> None:
     assert LOADED[name]["concurrency"]["cancel-in-progress"] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"), [("verdict", ["environment", "version", "part"]), ("rollback", ["environment"])]
+)
+def test_what_must_not_be_lost_never_waits_in_a_group_with_another(name: str, parts: list[str]) -> None:
+    """A forge keeps one waiting run of a group, and cancels those that waited before it."""
+    group = LOADED[name]["concurrency"]["group"]
+    assert all(f"inputs.{part}" in group for part in parts)
 
 
 @pytest.mark.parametrize("line", RUNS)
@@ -104,10 +115,28 @@ def test_a_line_that_does_not_work_is_seen(line: str, clone: Path) -> None:
 
 def test_every_action_is_pinned_by_commit_with_its_version() -> None:
     uses = [
-        line.strip() for file in FILES for line in file.read_text().splitlines() if line.strip().startswith("- uses:")
+        line.strip().removeprefix("- ")
+        for file in (*FILES, *ACTIONS)
+        for line in file.read_text().splitlines()
+        if line.strip().removeprefix("- ").startswith("uses:")
     ]
-    assert uses
-    assert [line for line in uses if not PINNED.fullmatch(line)] == []
+    assert len(uses) > len(FILES)
+    ours = [f"uses: ./{file.parent.relative_to(ROOT)}" for file in ACTIONS]
+    assert [line for line in uses if line not in ours and not PINNED.fullmatch(line)] == []
+    assert set(ours) <= set(uses)
+
+
+def test_who_deploys_or_pushes_logs_in_by_the_forges_own_token() -> None:
+    """A registry may be private, also to its own workflows: a deployment checks images and signatures there."""
+    jobs = {"image": "PUSH", "perf": "PULL", "staging": "PULL", "deploy": "PULL", "rollback": "PULL"}
+    seen = {}
+    for _, key, job in JOBS:
+        for step in job["steps"]:
+            if step.get("uses") == "./.github/actions/registry":
+                assert job["permissions"]["id-token"] == "write"
+                assert job["permissions"]["packages"] in ("read", "write")
+                seen[key] = re.findall(r"vars\.AWS_(\w+)_ROLE", step["with"]["role"])
+    assert seen == {key: [role] for key, role in jobs.items()}
 
 
 def test_every_folder_that_has_tests_is_proved_in_ci() -> None:

@@ -104,13 +104,32 @@ def test_the_controller_is_the_one_that_the_gates_were_proved_with() -> None:
     assert f"github.com/argoproj/argo-rollouts {monitoring['default']['controller']}" in pins
 
 
+def conditions(name: str) -> dict[str, Any]:
+    """Of whom a role trusts, by what they are about."""
+    found = [one["aws_iam_policy_document"] for one in blocks("aws")["data"] if "aws_iam_policy_document" in one]
+    [document] = [one[name] for one in found if name in one]
+    return {one["variable"].rsplit(":", 1)[-1]: one for one in document["statement"][0]["condition"]}
+
+
 def test_who_pushes_is_one_branch_of_one_repository() -> None:
-    trust = next(
-        one["aws_iam_policy_document"]["trust"]
-        for one in blocks("aws")["data"]
-        if "trust" in one.get("aws_iam_policy_document", {})
-    )
-    conditions = {one["variable"].rsplit(":", 1)[-1]: one for one in trust["statement"][0]["condition"]}
-    assert {one["test"] for one in conditions.values()} == {"StringEquals"}
-    assert conditions["sub"]["values"] == ["repo:${var.repository}:ref:refs/heads/main"]
-    assert conditions["aud"]["values"] == ["sts.amazonaws.com"]
+    trust = conditions("trust")
+    assert {one["test"] for one in trust.values()} == {"StringEquals"}
+    assert trust["sub"]["values"] == ["repo:${var.repository}:ref:refs/heads/main"]
+    assert trust["aud"]["values"] == ["sts.amazonaws.com"]
+
+
+def test_who_pulls_is_any_run_of_one_repository_and_may_nothing_else() -> None:
+    assert conditions("readers")["sub"]["values"] == ["repo:${var.repository}:*"]
+    assert conditions("readers")["aud"]["values"] == ["sts.amazonaws.com"]
+    found = [one["aws_iam_policy_document"] for one in blocks("aws")["data"] if "aws_iam_policy_document" in one]
+    [allowed] = [one["pull"] for one in found if "pull" in one]
+    actions = [action for statement in allowed["statement"] for action in statement["actions"]]
+    assert all(action.split(":")[1].startswith(("Get", "BatchGet", "BatchCheck")) for action in actions)
+
+
+def test_every_variable_that_a_workflow_asks_for_is_one_that_the_cloud_tells() -> None:
+    told = {name: one for entry in blocks("aws")["output"] for name, one in entry.items()}
+    asked = {f"AWS_{name.upper()}_ROLE" for name in ("push", "pull")} | {"AWS_REGION", "REGISTRY"}
+    workflows = "".join(file.read_text() for file in (ROOT / ".github/workflows").glob("*.yml"))
+    assert all(f"vars.{name}" in workflows for name in asked)
+    assert all(any(name in one["description"] for one in told.values()) for name in asked)

@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Iterator, Mapping
 
 import httpx2
@@ -32,6 +33,14 @@ def test_a_notification_starts_the_workflow_with_its_inputs(bell: Bell) -> None:
         bell.wait("staging", "v0.3.0", "aborted", 0.01, since=ring.at + 1)
 
 
+def test_a_gateways_promotion_is_not_taken_for_the_engines(bell: Bell) -> None:
+    said = SAID | {"verdict": "promoted", "part": "gateway"}
+    httpx2.post(f"{bell.address}{PATH}", json={"inputs": said}, headers=KNOWN)
+    assert bell.wait("staging", "v0.3.0", "promoted", 10, part="gateway").ran is not None
+    with pytest.raises(NotReady):
+        bell.wait("staging", "v0.3.0", "promoted", 0.01)
+
+
 def test_a_verdict_that_nobody_told_is_named(bell: Bell) -> None:
     httpx2.post(f"{bell.address}{PATH}", json={"inputs": SAID}, headers=KNOWN)
     with pytest.raises(NotReady, match=r"v0\.3\.0 was promoted; it told \[\('staging', 'v0\.3\.0', 'aborted'\)\]"):
@@ -52,3 +61,23 @@ def test_strangers_and_nonsense_start_nothing_and_get_no_token(bell: Bell) -> No
 
 def test_a_workflow_run_gets_its_token(bell: Bell) -> None:
     assert httpx2.get(f"{bell.address}/token?audience=sluice", headers=KNOWN).json() == {"value": "token"}
+
+
+def test_only_verdicts_of_one_group_wait_for_each_other() -> None:
+    """A gateway's promotion does not hold up the abort of its engine."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def slow(inputs: Mapping[str, str]) -> Ran:
+        if inputs.get("part") == "gateway":
+            began.set()
+            assert go_on.wait(10)
+        return Ran("verdict", 0, "", 0.1)
+
+    with Bell("secret", "token", slow) as bell:
+        for said in (SAID | {"verdict": "promoted", "part": "gateway"}, SAID):
+            httpx2.post(f"{bell.address}{PATH}", json={"inputs": said}, headers=KNOWN)
+            assert began.wait(10)
+        assert bell.wait("staging", "v0.3.0", "aborted", 10).ran is not None
+        assert bell.rings[0].ran is None
+        go_on.set()
+        assert bell.wait("staging", "v0.3.0", "promoted", 10, part="gateway").ran is not None

@@ -8,6 +8,7 @@ import pytest
 from lab import deliveries, fault, paths, standin
 from lab.errors import NotReady
 from lab.gated import GATED
+from lab.holds import HOLDS
 from lab.mishaps import MISHAPS
 from lab.restores import RESTORES
 from model import pin
@@ -24,7 +25,7 @@ def place(team: Team) -> Any:
 
 
 def test_every_scene_says_what_is_expected_of_it() -> None:
-    scenes = (*deliveries.DELIVERIES, *MISHAPS, *GATED, *RESTORES)
+    scenes = (*deliveries.DELIVERIES, *MISHAPS, *HOLDS, *GATED, *RESTORES)
     assert all((scene.__doc__ or "").strip().endswith(".") for scene in scenes)
     assert len({scene.__name__ for scene in scenes}) == len(scenes)
 

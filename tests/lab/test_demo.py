@@ -1,13 +1,16 @@
 from collections import namedtuple
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lab import demo, paths
 from lab.errors import Refused
-from release.report import Report
+from lab.timeline import Moment
+from release.errors import Refused as ReleaseRefused
+from release.report import Report, Sample
 
 Usage = namedtuple("Usage", "total used free")
 GOOD, BAD = {"verdict": "promoted", "max_weight": 100}, {"verdict": "aborted", "max_weight": 5, "detect_seconds": 12.0}
@@ -57,3 +60,45 @@ def test_the_time_of_every_part_is_said(capsys: pytest.CaptureFixture[str]) -> N
 
     assert clock.line() == "where the time went: lab 0 s, tools 0 s"
     assert "== tools" in capsys.readouterr().out
+
+
+def test_both_arms_are_asked_once_at_the_last_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 25 % a person would look; before it there is little of the canary, and after it no stable."""
+    weights, asked = [0, 5, 25, 25, 100], []
+    moments = [
+        Moment(float(at), "v1.1.0", "2", one, at, "Progressing", False, "waiting") for at, one in enumerate(weights)
+    ]
+    news = iter([moments])
+    ends = iter([False, True])
+    line: Any = SimpleNamespace(
+        ended=lambda version: next(ends),
+        news=lambda version, seen, seconds: next(news),
+        wait_verdict=lambda version, seconds: "promoted",
+        of=lambda version: moments,
+    )
+
+    def taken(door: Any) -> list[Sample]:
+        asked.append(door)
+        return [Sample(id="a", question="2+2?", stable="4", canary="4")]
+
+    monkeypatch.setattr(demo.samples, "through", lambda cluster, url, model: url)
+    monkeypatch.setattr(demo.samples, "taken", taken)
+    stage: Any = SimpleNamespace(
+        url="http://gateway",
+        cluster=lambda: None,
+        write=lambda *given: None,
+        deploy=lambda seconds: SimpleNamespace(wait=lambda seconds: 0),
+        explained=list,
+    )
+    found = demo.one(stage, line, "v1.1.0", None, [])  # type: ignore[arg-type]
+    assert asked == ["http://gateway"]
+    assert [one.id for one in found.samples] == ["a"]
+
+
+def test_a_canary_that_is_gone_costs_the_demo_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*given: Any) -> None:
+        raise ReleaseRefused("there is no canary to ask")
+
+    monkeypatch.setattr(demo.samples, "through", gone)
+    stage: Any = SimpleNamespace(url="http://gateway", cluster=lambda: None)
+    assert demo.side_by_side(stage) == []

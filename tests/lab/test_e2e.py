@@ -39,12 +39,20 @@ def test_a_folder_without_scenarios_is_one_line_and_changes_nothing(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-@pytest.mark.parametrize("do", e2e.OWN)
+@pytest.mark.parametrize("do", e2e.OWN_ACTIONS)
 def test_what_is_not_ours_to_break_is_refused_in_somebody_elses_cluster(do: str) -> None:
     wanted = {"verdict": "promoted", "max_weight": 100}
     one = Scenario.model_validate({"name": "one", "says": "x", "actions": [{"do": do}], "expected": wanted})
 
     with pytest.raises(Refused, match=f"one: {do} is for the lab's own cluster"):
+        e2e.elsewhere([one])
+
+
+def test_a_check_that_needs_the_labs_database_is_refused_in_somebody_elses_cluster() -> None:
+    wanted = {"verdict": "promoted", "max_weight": 100}
+    one = Scenario.model_validate({"name": "one", "says": "x", "checks": ["ratings-kept"], "expected": wanted})
+
+    with pytest.raises(Refused, match="one: ratings-kept is for the lab's own cluster"):
         e2e.elsewhere([one])
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lab import cluster, observers, paths, programs
+from lab import cluster, database, observers, paths, programs
 
 
 @pytest.fixture(autouse=True)
@@ -12,7 +12,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def everything() -> dict[str, str]:
     found = [
-        *(programs.registry(), programs.slack(), programs.containerd(), *programs.control_plane()),
+        *(programs.registry(), programs.slack(), database.server(), programs.containerd(), *programs.control_plane()),
         *(*programs.workers(), programs.argo_rollouts(), observers.prometheus(), observers.alertmanager()),
     ]
     return {one.name: " ".join(map(str, one.command)) for one in found}

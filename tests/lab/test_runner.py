@@ -1,6 +1,8 @@
+import subprocess
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from lab import paths
 from lab.runner import Runner
@@ -36,3 +38,16 @@ def test_the_token_is_no_word_of_the_command_line(clone: Path) -> None:
     assert "secret" not in first.split()[1:]
     assert "--env A=b" in first
     assert "--var REGISTRY=r" in first
+
+
+def test_an_action_that_is_not_on_this_machine_has_a_stand_in_that_is_red(clone: Path) -> None:
+    folder = clone / ".github/actions/registry"
+    folder.mkdir(parents=True)
+    sha = "a" * 40
+    uses = [f"actions/checkout@{sha}", f"aws-actions/amazon-ecr-login@{sha} # v2.1.7", "./.github/actions/registry"]
+    (folder / "action.yml").write_text("".join(f"- uses: {one}\n" for one in uses))
+    ran = Runner("http://forge", "secret", "ada").run(clone, "ci", "push", {})
+    assert ran.log.count("--local-repository") == 1
+    assert f"--local-repository aws-actions/amazon-ecr-login@{sha}={clone}/.git/absent" in ran.log
+    [step] = YAML(typ="safe").load((clone / ".git/absent/action.yml").read_text())["runs"]["steps"]
+    assert subprocess.run(["bash", "-c", step["run"]], capture_output=True).returncode == 1

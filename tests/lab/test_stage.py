@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from lab import paths
 from lab.scenario import Fault, When
 from lab.stage import FAULT_PORT, Images, Stage, merged
 from release import environment
@@ -26,6 +27,13 @@ def test_the_written_environment_is_one_that_sluice_takes(tmp_path: Path) -> Non
     assert found.release.version == "v1.1.0"
     assert found.values["strategy"] == "blueGreen"
     assert found.values["gateway"]["nodePort"] == 30100
+    assert found.values["gateway"]["database"] == {"existingSecret": "llm-database", "port": paths.POSTGRES_PORT}
+
+
+def test_in_somebody_elses_cluster_there_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "EXISTING", True)
+
+    assert Stage("one", 30100, tmp_path).overlay(IMAGES, [])["gateway"] == {"nodePort": None}
 
 
 def test_the_fault_proxy_stands_between_gateway_and_engine(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from model import make, pin
 
 SIZE = 8 * 2**20
+THEIRS = pin.load().revision == "seed-2"  # where a fork serves the other training that is shipped
 
 
 def made(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -17,7 +18,8 @@ def made(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_another_seed_is_other_weights_behind_the_same_tokenizer(tmp_path: Path) -> None:
     make.make(2, tmp_path)
     files = pin.compute(tmp_path)
-    assert {name for name, digest in files.items() if digest != pin.load().files[name]} == {"model.safetensors"}
+    others = {name for name, digest in files.items() if digest != pin.load().files[name]}
+    assert others == (set() if THEIRS else {"model.safetensors"})
 
 
 def test_a_pin_written_elsewhere_verifies_its_own_folder(tmp_path: Path) -> None:
@@ -26,7 +28,7 @@ def test_a_pin_written_elsewhere_verifies_its_own_folder(tmp_path: Path) -> None
     assert made("--seed", "2", "--out", str(tmp_path / "second"), "--pin", str(file)).returncode == 0
     found = pin.load(file)
     assert (found.revision, found.path) == ("seed-2", "../second")
-    assert found.sha256 != pin.load().sha256
+    assert (found.sha256 == pin.load().sha256) is THEIRS
     pin.verify(found, file.parent / found.path)
 
 

@@ -115,10 +115,26 @@ def test_token_and_address_come_from_the_secret():
 @pytest.mark.parametrize(
     ("template", "runs", "inputs"),
     [
-        ("release-promoted", [], {"verdict": "promoted", "reason": ""}),
+        ("release-promoted", [], {"verdict": "promoted", "reason": "", "part": "engine"}),
         ("release-aborted", [FAILED], {"verdict": "aborted", "reason": FAILED["status"]["message"]}),
     ],
 )
 def test_a_verdict_starts_the_workflow_that_keeps_it(message, template, runs, inputs):
     said = json.loads(message(template, rollout(), runs, part="forge"))
     assert said == {"ref": "main", "inputs": {"environment": "demo", "version": "v1.3.0"} | inputs}
+
+
+def test_a_gateways_promotion_says_whose_it_is(message):
+    shown = rollout()
+    shown["metadata"]["labels"] = {"app.kubernetes.io/component": "gateway"}
+    assert json.loads(message("release-promoted", shown, part="forge"))["inputs"]["part"] == "gateway"
+
+
+def test_the_workflow_takes_every_input_that_a_message_has(message):
+    """A forge refuses a dispatch with an input that the workflow does not declare."""
+    file = Path(__file__).parents[2] / ".github/workflows/verdict.yml"
+    declared = YAML(typ="safe").load(file.read_text())["on"]["workflow_dispatch"]["inputs"]
+    for template in ("release-promoted", "release-aborted"):
+        said = json.loads(message(template, rollout(), [FAILED], part="forge"))["inputs"]
+        assert said.keys() <= declared.keys()
+        assert {key for key, one in declared.items() if one.get("required")} <= said.keys()

@@ -11,9 +11,9 @@ from perf.session import BASELINE, CANDIDATE, FLOOD, STEADY, Knee, Session, betw
 URLS = {BASELINE: "http://127.0.0.1:1", CANDIDATE: "http://127.0.0.1:2"}
 
 
-def answers(phase: Phase, most: float) -> list[Sample]:
+def answers(phase: Phase, most: float, queued: float = 5.0) -> list[Sample]:
     """An engine that is quick up to a rate, and above it lets its users wait and gives no more."""
-    first = 0.05 if phase.rate <= most else 5.0
+    first = 0.05 if phase.rate <= most else queued
     seconds = max(phase.seconds, phase.rate * phase.seconds / most)
     found = [
         Sample(phase.label, "chat", "en", at, first=first, last=first, end=first, tokens=8) for at in phase.arrivals()
@@ -27,15 +27,16 @@ class Fake(Session):
     """Engines that can do `most` requests per second, in no time."""
 
     most: float = 50.0
+    queued: float = 5.0  # seconds until the first token, above that
     asked: list[Phase] = field(default_factory=list)
 
     def samples(self, phases: Sequence[Phase]) -> list[list[Sample]]:
         self.asked += phases
-        return [answers(phase, self.most) for phase in phases]
+        return [answers(phase, self.most, self.queued) for phase in phases]
 
 
-def fake(most: float = 50.0) -> Fake:
-    return Fake(dict(URLS), "m", 512, stats.Slo(1.0, 0.1), [0], say=lambda _: None, most=most)
+def fake(most: float = 50.0, queued: float = 5.0) -> Fake:
+    return Fake(dict(URLS), "m", 512, stats.Slo(1.0, 0.1), [0], say=lambda _: None, most=most, queued=queued)
 
 
 def test_the_knee_is_the_last_load_that_was_answered_well() -> None:
@@ -45,6 +46,11 @@ def test_the_knee_is_the_last_load_that_was_answered_well() -> None:
     assert knee == Knee(pytest.approx(6 * 1.7**2), found=True)
     assert [one.label for one in run.steps[:2]] == [BASELINE, CANDIDATE]
     assert run.asked[0].seed == run.asked[1].seed  # the same prompts at the same moments
+
+
+@pytest.mark.parametrize(("queued", "found"), [(0.11, True), (0.09, False)])
+def test_a_queue_is_a_knee_also_where_the_slo_still_holds(queued: float, found: bool) -> None:
+    assert fake(most=20, queued=queued).find_knee(ceiling=1000).found is found
 
 
 def test_no_load_goes_beyond_what_the_tool_is_believed_at_and_then_there_is_no_knee() -> None:

@@ -91,11 +91,15 @@ class Server:
 def server() -> Iterator[Server]:
     """In a thread of its own, because the commands have their own loops."""
     made, ready, loop = Server(), threading.Event(), asyncio.new_event_loop()
+    app = web.Application()
+
+    async def answer(request: web.Request) -> web.Response:
+        return await made.answer(request)  # also where a test has put another
+
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def serve() -> None:
-        app = web.Application()
-        app.router.add_post("/v1/chat/completions", made.answer)
-        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
@@ -111,5 +115,7 @@ def server() -> Iterator[Server]:
     thread.start()
     assert ready.wait(5)
     yield made
+    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(5)
     loop.call_soon_threadsafe(loop.stop)
     thread.join(5)
+    loop.close()

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -5,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from release import report as reports
 from release.approval import app
 from release.audit import read
 from tests.release.conftest import Scripted
@@ -81,3 +83,20 @@ def test_samples_are_a_table_or_json(folder: Path, gateway: Scripted) -> None:
         '"canary": "an answer"'
         in CliRunner().invoke(app, ["samples", str(folder), "--gateway", gateway.url, "--json"]).stdout
     )
+
+
+def test_the_page_of_a_run_shows_what_was_sampled(folder: Path, gateway: Scripted, tmp_path: Path) -> None:
+    requests = {"total": 9, "failed": 0, "failed_stable": 0, "cut_streams": 0}
+    run = {"commit": "c0ffee", "started": "2026-01-01T00:00:00Z", "took_seconds": 1, "engine": "vllm 0"}
+    file = tmp_path / "report.json"
+    file.write_text(json.dumps(run | {"releases": [], "requests": requests, "slack": []}))
+    words = ["samples", str(folder), "--gateway", gateway.url, "--report"]
+    done = CliRunner().invoke(app, [*words, str(file)])
+    assert done.exit_code == 0, done.output
+    assert len(reports.load(file).samples) == 20
+    assert "0 of 20 differ" in file.with_suffix(".html").read_text()
+
+    asked = len(gateway.asked)
+    refused = CliRunner().invoke(app, [*words, str(tmp_path / "none.json")])
+    assert (refused.exit_code, refused.stderr.count("\n")) == (5, 1)
+    assert len(gateway.asked) == asked  # nobody's engine is asked for nothing

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from release import audit
 from release.cli import app as cli
 from release.flow import app, evidence
 from release.history import History
@@ -86,6 +87,42 @@ def test_the_evidence_is_what_explain_says(
     api.on("GET", rollout_path, healthy())
     api.on("GET", rollout_path.replace("rollouts/llm-engine", "analysisruns"), {"items": []})
     assert any("v1.1.0" in line for line in evidence(folder))
+
+
+@pytest.mark.parametrize(
+    ("engine", "kept"),
+    [
+        ({"phase": "Healthy", "stableRS": "new"}, ["verdict"]),  # the release left it as it is
+        ({}, []),  # a canary: the verdict is the engine's
+        ({"phase": "Healthy", "stableRS": "new", "observed": False}, []),  # the controller has yet to look at it
+        ({"phase": "Healthy", "stableRS": "new", "version": "v1.2.0"}, []),  # somebody released after it
+    ],
+)
+def test_a_gateways_promotion_is_the_releases_where_the_engine_stays_as_it_is(
+    team: Team, api: Any, rollout: Callable[..., dict[str, Any]], rollout_path: str, engine: dict[str, Any], kept: Any
+) -> None:
+    team.push("feat: an environment", {"environments/demo/values.yaml": "delivery: {cluster: 'https://c.invalid'}\n"})
+    team.releases("demo", "v1.1.0")
+    api.on("GET", rollout_path, rollout(**engine))
+    team.history.git("checkout", "--quiet", "--detach", team.history.main)
+    words = ("verdict", "demo", "v1.1.0", "promoted", "--repository", team.history.root)
+    told = sluice(*words, "--part", "gateway")
+    assert told.exit_code == 0, told.output
+    assert [one.what for one in audit.read(team.history, "demo")] == kept
+    assert ("nothing to keep" in told.stdout) == (kept == [])
+    sluice(*words)  # the engine's own is kept whatever the cluster says meanwhile, and once
+    assert [one.what for one in audit.read(team.history, "demo")] == ["verdict"]
+
+
+def test_a_gateways_promotion_without_a_cluster_to_ask_is_refused(
+    team: Team, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.releases("staging", "v1.1.0")
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    repository = team.history.root
+    told = sluice("verdict", "staging", "v1.1.0", "promoted", "--part", "gateway", "--repository", repository)
+    assert (told.exit_code, told.stderr.count("\n")) == (6, 1)
+    assert audit.read(team.history) == []
 
 
 def test_an_environment_without_a_cluster_deploys_and_compares_nothing(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from release.history import identity
 from release.verdict import settle
 from release.write import document, path_of
 from rollouts.gates import PATH as GATES
+from tests.charts.conftest import CACHE, Chart
 from tests.release.conftest import DIGEST, Scripted
 from tests.release.team import Team
 
@@ -84,6 +85,25 @@ def test_what_was_good_here_comes_back_without_steps_and_whole(
     assert "Answer kindly." in sent(helm)
     assert team.version_in("prod") == "v1.0.0"
     assert read(team.history, "prod")[-1].what == "rollback"
+
+
+@pytest.mark.parametrize("promoted", [True, False])
+def test_a_blue_green_is_switched_back_where_the_version_was_good_and_judged_again_where_it_was_not(
+    rollback: Callable[[], Result], history: Callable[..., None], helm: Any, team: Team, tmp_path: Path, promoted: bool
+) -> None:
+    values = {"strategy": "blueGreen", "delivery": {"cluster": "https://cluster.invalid"}}
+    team.push("feat: blue and green", {"environments/prod/values.yaml": json.dumps(values)})
+    history(promoted=promoted)
+    assert rollback().exit_code == 0
+    given = json.loads(sent(helm))
+    usual = given | {"rollouts": (given.get("rollouts") or {}) | {"fast": False}}
+    chart = Chart(str(CACHE / "bin/helm"), tmp_path)
+    now, before = (chart.render(**one) for one in (given, usual))
+    engines = [one.one("Rollout", "llm-engine")["spec"] for one in (now, before)]
+    switch = engines[0]["strategy"]["blueGreen"]
+    assert (switch["autoPromotionEnabled"], "prePromotionAnalysis" in switch) == (True, not promoted)
+    assert engines[0]["template"] == engines[1]["template"]  # so Argo finds the pods that still run
+    assert engines[0]["strategy"]["blueGreen"]["scaleDownDelaySeconds"] > 0
 
 
 def test_what_was_never_promoted_here_goes_through_the_whole_canary(
