@@ -44,7 +44,7 @@ def explain(case: Case) -> list[str]:
         told = spoilt_by(gateway)
     elif gateway is not None and gateway.state.in_progress:
         told = first(gateway)
-    elif verdict == "promoted" and gateway is not None and gateway.evidence and not case.evidence:
+    elif verdict == "promoted" and gateway is not None and gateway.evidence and begun(gateway) > begun(case):
         told = gateway_alone(gateway)
     elif verdict == "promoted":
         told = promoted(case)
@@ -66,6 +66,11 @@ def first(gateway: Case) -> list[str]:
     at = gateway.state
     told = [f"{at.version} has no verdict yet: its gateway goes first, {at.updated} of {at.replicas} pods are new."]
     return told + [undecided(one, gateway.gates) for one in gateway.evidence if one.verdict != PASS]
+
+
+def begun(case: Case) -> str:
+    """When a part was last judged; the gateway goes first, so one judged after the engine was released alone."""
+    return max((run.began for run in case.runs), default="")
 
 
 def gateway_alone(gateway: Case) -> list[str]:
