@@ -21,7 +21,10 @@ TRIAL, PLACE = "trial", "environments/trial"
 BAKE = 5
 LOOKS = 3  # at a window that is closed, before it counts as one that holds
 OPEN = {"days": [0, 1, 2, 3, 4, 5, 6], "from": 0, "to": 24}
-WAITS = [{"weight": 0, "minimum": 5}, {"weight": 50, "minimum": 5, "bake": BAKE, "approval": True, "window": OPEN}]
+WAITS: list[dict[str, Any]] = [
+    {"weight": 0, "minimum": 5},
+    {"weight": 50, "minimum": 5, "bake": BAKE, "approval": True, "window": OPEN},
+]
 
 
 def shut(now: datetime) -> dict[str, Any]:

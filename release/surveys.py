@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from release import ab, feedback
 from release.errors import ReleaseError
 
 Database = Annotated[str, typer.Option(envvar="SLUICE_DATABASE_URL", help="sqlite:///FILE or postgresql://…")]
@@ -35,6 +34,8 @@ def export(
     least: Annotated[int, typer.Option(help="leave lower ratings out")] = -1,
 ) -> None:
     """Write each rating, with the version and variant that it is about, as JSON Lines; or examples to train on."""
+    from release import feedback
+
     rows = [row for row in read(database, "rated") if int(str(row["rating"])) >= least]
     text = "".join(line + "\n" for line in feedback.lines(feedback.examples(rows) if use is Use.TUNING else rows))
     if to is None:
@@ -46,11 +47,15 @@ def export(
 @compare.command()
 def report(database: Database, as_json: Annotated[bool, typer.Option("--json")] = False) -> None:
     """Compare variants: n, share that ended well, rating, TTFT, length, quality checks, each with an interval."""
+    from release import ab
+
     rows = ab.compared(read(database, "queries"), read(database, "rated"))
     typer.echo("\n".join(json.dumps(one) for one in rows) if as_json else "\n".join(ab.table(rows)))
 
 
 def read(database: str, what: str) -> list[dict[str, object]]:
+    from release import feedback  # not before it is asked for: an ORM's import is most of a rollback's second
+
     try:
         return asyncio.run(feedback.read(database, what))
     except ReleaseError as error:

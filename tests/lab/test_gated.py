@@ -74,3 +74,11 @@ def test_a_slower_engine_is_red_for_its_tokens_alone(
     desk = SimpleNamespace(main="main", sha=lambda ref: "b" * 40, git=lambda *words: "")
     office: Any = SimpleNamespace(env={}, folder=tmp_path, name="llm", desk=desk)
     assert [one for one, good in gated.throughput_drop(office).items() if not good] == wrong
+
+
+@pytest.mark.parametrize(
+    ("code", "log", "ok"), [(0, "9 passed in 60 s", True), (1, "9 passed, 1 failed", False), (0, "", False)]
+)
+def test_a_contract_is_kept_when_tests_have_passed(code: int, log: str, ok: bool) -> None:
+    office: Any = SimpleNamespace(run=lambda *given: Ran("nightly", code, log, 1.0))
+    assert all(gated.contract_kept(office).values()) is ok

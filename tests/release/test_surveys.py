@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,3 +92,12 @@ def test_lower_ratings_can_be_left_out(kept: str) -> None:
 
 def test_export_for_scoring_holds_every_rating_and_its_text_where_that_was_kept(kept: str) -> None:
     assert [(row["query_id"], row["answer"]) for row in exported(kept)] == [("q1", None), ("q2", "四"), ("q3", "4")]
+
+
+def test_no_other_command_waits_for_a_database_library() -> None:
+    """A rollback counts seconds, and an ORM's import is more than one of them."""
+    program = "import sys; from release import cli; sys.argv = ['sluice', '--help']\ntry:\n cli.main()\nfinally:\n "
+    program += "print('loaded', sorted({'alembic', 'numpy', 'scipy', 'sqlalchemy'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert "feedback" in done.stdout
+    assert done.stdout.splitlines()[-1] == "loaded []"
