@@ -131,7 +131,7 @@ def understood(
     change: Change = UNCHANGED,
 ) -> Call:
     """The call that a document means as a variant changes it; the engine is always asked for usage."""
-    said, document = document, change.applied(document, path)
+    said, document = document, document if change is UNCHANGED else change.applied(document, path)
     stream = document.get("stream") is True
     asked = document.get("stream_options")
     asked_usage = isinstance(asked, dict) and bool(asked.get("include_usage"))

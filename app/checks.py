@@ -81,7 +81,8 @@ class Checker:
             await self.wanted.wait()
             while self.waiting:
                 self.look(*self.waiting.popleft())
-                await asyncio.sleep(0)  # one text at a time between the frames of others
+                if self.waiting:
+                    await asyncio.sleep(0)  # one text at a time between the frames of others
             self.wanted.clear()
 
     def look(self, where: Where, said: Said, asked: Question = question.NOTHING, told: Told = unheard) -> None:

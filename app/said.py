@@ -24,5 +24,8 @@ def inside(text: str) -> bytes:
 
 def text_of(pieces: Pieces) -> str:
     """The pieces as one text; half a character is as good as one that was replaced."""
-    text: str = json.loads(b'"%b"' % b"".join(pieces))
+    joined = b"".join(pieces)
+    if b"\\" not in joined:  # nothing is escaped, so there is no half of anything
+        return joined.decode()
+    text: str = json.loads(b'"%b"' % joined)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
