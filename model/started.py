@@ -34,6 +34,7 @@ def generates(port: int, seconds: float = SECONDS, warm_up: WarmUp = WarmUp()) -
     try:
         for _ in range(warm_up.requests):
             asked(connection, warm_up.tokens)
+            chatted(connection, warm_up.tokens)
         status, answer = asked(connection, 1)
         if status != 200:
             return f"status {status}"
@@ -50,6 +51,14 @@ def asked(connection: http.client.HTTPConnection, tokens: int) -> tuple[int, Any
     connection.request("POST", "/v1/completions", body, {"content-type": "application/json"})
     reply = connection.getresponse()
     return reply.status, json.loads(reply.read())
+
+
+def chatted(connection: http.client.HTTPConnection, tokens: int) -> None:
+    """A chat as users have it, for its template and its stream are made on first use too; a model may have none."""
+    said = [{"role": "user", "content": "1"}]
+    body = json.dumps({"messages": said, "max_tokens": tokens, "temperature": 0, "stream": True})
+    connection.request("POST", "/v1/chat/completions", body, {"content-type": "application/json"})
+    connection.getresponse().read()
 
 
 def main() -> int:

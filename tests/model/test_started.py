@@ -42,12 +42,19 @@ async def test_it_warms_up_as_it_is_told_before_the_token_that_counts(more: dict
         asked.append((await request.json())["max_tokens"])
         return web.json_response({"usage": {"completion_tokens": asked[-1]}})
 
+    async def chat(request: web.Request) -> web.Response:
+        chats.append(await request.json())
+        return web.Response(status=404, text="this model has no chat template")
+
+    chats: list[dict[str, object]] = []
     app = web.Application()
     app.router.add_post("/v1/completions", handle)
+    app.router.add_post("/v1/chat/completions", chat)
     async with TestServer(app) as server:
         told = {f"SLUICE_WARM_UP_{name}": value for name, value in more.items()}
         assert await started(server.port or 0, **told) == (0, "started\n")
     assert asked == lengths
+    assert [(one["max_tokens"], one["stream"]) for one in chats] == [(length, True) for length in lengths[:-1]]
 
 
 async def test_a_number_that_is_none_is_told_in_one_line() -> None:
