@@ -98,12 +98,14 @@ def switched_back(site: Site) -> Seen:
         done = site.deployed("dev")
         site.bell.wait("dev", version, "promoted")
     ran, pushed, took, lost = taken_back(site, "dev", "v0.1.0")
-    return {
+    seen = {
         "green": done.green and ran.green,
         f"switched {took} s after the command, {pushed} s after the tag": took <= WARM_SECONDS,
         "git and cluster agree": engine_of(site, "dev") in site.engines("dev"),
         f"{lost} requests lost": lost == 0,
     }
+    site.left("dev")
+    return seen
 
 
 def at_version(site: Site, version: str) -> str:

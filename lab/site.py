@@ -66,7 +66,8 @@ class Site:
         }
 
     def verdict(self, inputs: Mapping[str, str]) -> Ran:
-        self.yard.say(f"  notified: {inputs['environment']} {inputs['version']} {inputs['verdict']}")
+        said = " ".join(inputs[name] for name in ("environment", "version", "verdict", "reason") if inputs.get(name))
+        self.yard.say(f"  notified: {said}")
         return self.office.asked("verdict", inputs)
 
     def values(self, environment: str, over: Mapping[str, Any]) -> str:
@@ -124,6 +125,10 @@ class Site:
         desk.git("push", "--quiet", "--force", "origin", f"{desk.sha(desk.main)}:{ref}")
         return self.office.pushed("rollback", "origin/main", ref=ref)
 
+    def left(self, environment: str) -> None:
+        """It has shown what it was for, and its pods take the CPU of those that follow."""
+        kubectl("delete", "namespace", environment, "--ignore-not-found", "--wait=false", check=False)
+
     def locked(self, environment: str) -> bool:
         return bool(self.office.desk.remote_tip(ref_of(environment)))
 
@@ -160,7 +165,7 @@ def opened(office: Office, folder: Path, say: Say, tier: Tier) -> Iterator[Site]
                 yield site
             finally:
                 for environment in PORTS:
-                    kubectl("delete", "namespace", environment, "--ignore-not-found", "--wait=false", check=False)
+                    site.left(environment)
 
 
 def base(yard: releases.Yard, office: Office, tier: Tier) -> images.Bases:
