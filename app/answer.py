@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
 from app.errors import ApiError, Blocked, Busy, EngineFault
-from app.gateway import DRAINED, headers
+from app.gateway import DRAINED, headers, rescued
 from app.relay import Opened
 from app.rescue import Rescue
 
@@ -63,7 +63,7 @@ class Answer(Response):
 
     async def pass_on(self, opened: Opened, send: Send) -> None:
         if self.rescue.rescued:
-            self.said["x-sluice-rescued"] = "1"
+            self.said |= rescued(self.exchange)
         # what is left of a client's wait is the gateway's own doing: its releases are judged by that
         self.said["server-timing"] = f"engine;dur={1000 * opened.took:.2f}"
         if opened.rest is None:

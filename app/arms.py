@@ -26,6 +26,7 @@ class Arms:
     stable: tuple[str, ...]
     canary: tuple[str, ...] = ()
     canary_started: bool = True  # one of its pods has been ready: from then on its absence is a failure
+    stable_release: str = ""  # what stable runs, where that is known to be another than `release`
 
     @property
     def step(self) -> str:
@@ -35,6 +36,12 @@ class Arms:
     @property
     def has_canary(self) -> bool:
         return self.in_progress and self.canary_started
+
+    def given_by(self, arm: str) -> tuple[str, str]:
+        """Version and revision of what an arm runs: `release` is the one in progress, whichever arm answers."""
+        release = self.stable_release if arm == STABLE and self.stable_release else self.release
+        version, _, revision = release.rpartition("-r")
+        return version, revision
 
     def engines(self, arm: str) -> tuple[str, ...]:
         return self.canary if arm == CANARY else self.stable

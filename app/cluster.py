@@ -19,7 +19,7 @@ class ClusterArms:
         self.settings, self.board = settings, board
         self.rollout: Object | None = None
         self.pods: dict[str, Object] = {}
-        self.stable_version = ""
+        self.releases: dict[str, str] = {}  # by template: its ReplicaSet has its Rollout's annotations of then
         self.started: set[str] = set()  # templates of which a pod has been ready
 
     async def run(self, access: Access) -> None:
@@ -27,10 +27,12 @@ class ClusterArms:
         namespace, name = self.settings.namespace, self.settings.rollout
         rollouts = f"/apis/argoproj.io/v1alpha1/namespaces/{namespace}/rollouts"
         pods = f"/api/v1/namespaces/{namespace}/pods"
+        sets = f"/apis/apps/v1/namespaces/{namespace}/replicasets"
         async with asyncio.TaskGroup() as watches:
             only = {"fieldSelector": f"metadata.name={name}"}
             watches.create_task(Watch(access, rollouts, only, self.rollout_changed).run())
             watches.create_task(Watch(access, pods, {"labelSelector": HASH}, self.pods_changed).run())
+            watches.create_task(Watch(access, sets, {"labelSelector": HASH}, self.sets_changed).run())
 
     def rollout_changed(self, found: dict[str, Object]) -> None:
         """Take a status only when it speaks of the newest spec; until then the one before holds."""
@@ -41,6 +43,11 @@ class ClusterArms:
 
     def pods_changed(self, found: dict[str, Object]) -> None:
         self.pods = found
+        self.show()
+
+    def sets_changed(self, found: dict[str, Object]) -> None:
+        metas = [one["metadata"] for one in found.values()]
+        self.releases |= {meta["labels"][HASH]: release(meta, self.settings.version) for meta in metas}
         self.show()
 
     def show(self) -> None:
@@ -56,19 +63,20 @@ class ClusterArms:
         in_progress = bool(canary) and not status.get("abort")
         ready_now = self.engines(canary) if in_progress else ()
         self.started |= {canary} if ready_now else set()
-        notes = meta.get("annotations") or {}
-        version = notes.get(VERSION, self.settings.version)
-        if not in_progress and not status.get("abort"):
-            self.stable_version = version
+        newest = release(meta, self.settings.version)
+        if not canary:
+            self.releases[stable] = newest
+        runs = self.releases.get(stable, "")
         return Arms(
             rollout=self.settings.rollout_label,
-            release=f"{version}-r{notes.get(REVISION, '0')}",
-            version=version if in_progress else self.stable_version or version,
+            release=newest,
+            version=named(newest if in_progress else runs or newest),
             in_progress=in_progress,
             weight=weight if in_progress else 0,
             stable=self.engines(stable),
             canary=ready_now,
             canary_started=not in_progress or canary in self.started or weight > 0,
+            stable_release=runs if runs != newest else "",
         )
 
     def engines(self, template: str) -> tuple[str, ...]:
@@ -76,6 +84,16 @@ class ClusterArms:
         port = self.settings.engine_port
         found = [pod for pod in self.pods.values() if pod["metadata"].get("labels", {}).get(HASH) == template]
         return tuple(sorted(f"http://{pod['status']['podIP']}:{port}" for pod in found if ready(pod)))
+
+
+def release(meta: Object, otherwise: str) -> str:
+    """Version and revision, as its annotations say them."""
+    notes = meta.get("annotations") or {}
+    return f"{notes.get(VERSION, otherwise)}-r{notes.get(REVISION, '0')}"
+
+
+def named(release: str) -> str:
+    return release.rpartition("-r")[0]
 
 
 def observed(rollout: Object) -> bool:

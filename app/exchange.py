@@ -33,7 +33,7 @@ class Ledger:
         where = (arms.rollout, arms.release, arms.step, arm, source)
         self.metrics.started.labels(*where).inc()
         self.metrics.inflight.labels(arm).inc()
-        exchange = Exchange(self, where, arm, source, over, stream)
+        exchange = Exchange(self, where, arm, source, over, stream, arms)
         self.running.add(exchange)
         return exchange
 
@@ -60,6 +60,7 @@ class Exchange:
     source: str
     over: bool
     stream: bool
+    arms: Arms
     began: float = field(default_factory=time.perf_counter)
     first: float | None = None
     ended: str | None = None  # the outcome that was counted
@@ -83,6 +84,11 @@ class Exchange:
         """The labels without the step."""
         rollout, release, _, arm, source = self.where
         return rollout, release, arm, source
+
+    @property
+    def given_by(self) -> tuple[str, str]:
+        """Version and revision of what has answered, or should have."""
+        return self.arms.given_by(STABLE if self.rescued else self.arm)
 
     @property
     def age(self) -> float:

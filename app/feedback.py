@@ -84,14 +84,13 @@ class Recorder:
 
 
 def row(query: str, user: str, exchange: Exchange) -> dict[str, Any]:
-    _, release, _, arm, _ = exchange.where
-    version, _, revision = release.rpartition("-r")
+    version, revision = exchange.given_by
     return {
         "query_id": query,
         "user_hash": user,
         "version": version,
         "revision": revision,
-        "arm": arm,
+        "arm": exchange.arm,
         "variant": exchange.variant,
         "trace_id": exchange.trace.id,
         "outcome": exchange.ended,

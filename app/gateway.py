@@ -138,11 +138,16 @@ def headers(arms: Arms, exchange: Exchange, call: Call) -> dict[str, str]:
     return {
         "x-request-id": call.id,
         "x-sluice-arm": exchange.arm,
-        "x-sluice-version": arms.version,
+        "x-sluice-version": exchange.given_by[0],
         "x-sluice-variant": exchange.variant or NONE,
         "x-sluice-step": arms.step,
         **probe,
     }
+
+
+def rescued(exchange: Exchange) -> dict[str, str]:
+    """What changes in that when stable has answered in the canary's place."""
+    return {"x-sluice-rescued": "1", "x-sluice-version": exchange.given_by[0]}
 
 
 def unplaced(app: FastAPI) -> dict[str, str]:

@@ -68,8 +68,8 @@ class Entry:
     def generation(self, salt: str) -> dict[str, Any]:
         if not (self.call and self.exchange):
             return {}
-        _, release, step, arm, _ = self.exchange.where
-        version, _, revision = release.rpartition("-r")
+        _, _, step, arm, _ = self.exchange.where
+        version, revision = self.exchange.given_by
         return {
             "user": user_hash(self.call.user, salt) if self.call.user else "",
             "version": version,

@@ -138,7 +138,7 @@ class Play:
             if timeline.wait_weight(VERSION, weight, self.scenario.timeout):
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, weight))
         if "ratings-kept" in self.scenario.checks and timeline.wait_weight(VERSION, 25, self.scenario.timeout):
-            self.unkept = ratings.faults(self.stage.url, self.stage.namespace)
+            self.unkept = ratings.faults(self.stage.url, self.stage.namespace, {"stable": FIRST, "canary": VERSION})
 
     def measure(self, began: float) -> None:
         wanted, result = self.scenario.expected, self.result

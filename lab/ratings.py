@@ -33,12 +33,13 @@ class Rated:
     trace_id: str
 
 
-def faults(url: str, namespace: str) -> list[str]:
-    """In words, what is not kept as it was acknowledged; nothing rated is a fault too."""
+def faults(url: str, namespace: str, versions: dict[str, str]) -> list[str]:
+    """In words, what is not kept as it was acknowledged, or of another version than its arm's; nothing rated is too."""
     with httpx2.Client(base_url=url, timeout=30) as client:
         said = rated(client)
     arms = {one.arm for one in said}
     missing = [f"no answer of {arm} could be rated" for arm in ("stable", "canary") if arm not in arms]
+    missing += [f"{one.arm} answered as {one.version}" for one in said if one.version != versions[one.arm]]
     return missing + differences(said, kept(namespace, {one.query_id for one in said}))
 
 

@@ -12,7 +12,7 @@ from app.admission import Admitted, admitted
 from app.answer import hung_up
 from app.description import GENERATION, errors
 from app.errors import Busy, EngineFault, Refusal
-from app.gateway import headers
+from app.gateway import headers, rescued
 from app.rescue import Rescue
 from app.settings import Settings
 from app.whole import COMPLETIONS
@@ -83,7 +83,7 @@ async def relayed(found: Admitted, request: Request) -> bytes:
     rescue = Rescue(found.gateway, found.call, found.arms, found.exchange)
     async with rescue.opened() as opened:
         if rescue.rescued:
-            request.state.headers["x-sluice-rescued"] = "1"
+            request.state.headers |= rescued(found.exchange)
         return opened.first
 
 
@@ -92,7 +92,7 @@ def prediction(content: dict[str, Any], found: Admitted) -> Prediction:
     tokens = usage.get("completion_tokens", 0) if isinstance(usage, dict) else 0
     return Prediction(
         text=content["choices"][0]["text"] or "",
-        model_version=found.arms.version,
+        model_version=found.exchange.given_by[0],
         query_id=found.call.id,
         latency_seconds=round(found.exchange.age, 4),
         tokens=tokens,

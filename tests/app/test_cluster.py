@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from app.arms import Arms, Board
 from app.cluster import ClusterArms
 from app.settings import Settings
@@ -71,6 +73,38 @@ def test_after_an_abort_answers_name_the_version_that_gives_them() -> None:
 
     assert arms is not None
     assert (arms.version, arms.release) == ("v1", "v2-r2")
+
+
+def replicas(template: str, version: str, revision: str) -> dict[str, Any]:
+    notes = {"sluice.dev/version": version, "rollout.argoproj.io/revision": revision}
+    labels = {"rollouts-pod-template-hash": template}
+    return {"metadata": {"name": f"llm-engine-{template}", "labels": labels, "annotations": notes}}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_gateway_that_starts_within_a_release_knows_what_stable_runs(first: bool) -> None:
+    """Its ReplicaSets tell, whenever they come."""
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    sets = {one["metadata"]["name"]: one for one in (replicas("old", "v1", "1"), replicas("new", "v2", "2"))}
+    if first:
+        cluster.sets_changed(sets)
+    view(rollout("new", weight=5), OLD, NEW, known=cluster)
+    cluster.sets_changed(sets)
+
+    arms = cluster.board.arms
+    assert arms is not None
+    assert (arms.given_by("stable"), arms.given_by("canary")) == (("v1", "1"), ("v2", "2"))
+    assert (arms.release, arms.version) == ("v2-r2", "v2")
+
+
+def test_what_ran_before_a_release_is_remembered() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    before = view(rollout(), OLD, known=cluster)
+    arms = view(rollout("new", weight=5), OLD, NEW, known=cluster)
+    after = view(rollout("new", "new", weight=100), NEW, known=cluster)
+
+    assert before is not None and arms is not None and after is not None
+    assert [one.given_by("stable")[0] for one in (before, arms, after)] == ["v1", "v1", "v2"]
 
 
 def test_a_canary_that_was_never_ready_is_not_there_yet() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.arms import Arms
 from app.settings import Settings
 from app.store import Store
 from tests.app.conftest import Door, Engine, opened
@@ -148,3 +149,24 @@ async def test_queries_that_find_no_place_are_counted(door: Door, monkeypatch: p
     await asked(door)
 
     assert door.count("sluice_queries_lost_total") == 1
+
+
+@pytest.mark.parametrize(("mode", "arm"), [("good", "stable"), ("good", "canary"), ("500", "canary")])
+async def test_what_is_rated_within_a_release_is_of_the_version_that_answered(
+    door: Door, url: str, engine: Engine, serve: Any, mode: str, arm: str
+) -> None:
+    async with serve() as other:
+        other.mode = mode
+        weight = 100 if arm == "canary" else 0
+        arms = Arms("n/llm", "v2-r2", "v2", True, weight, (engine.url,), (other.url,), stable_release="v1-r1")
+        door.gateway.board.show(arms)
+        status, headers, content = await door.post("/predict", {"prompt": "a"}, x_sluice_user="ada")
+        answer = json.loads(content)
+        await door.post("/feedback", {"query_id": answer["query_id"], "rating": 1})
+
+    by = ("v2", "2") if (mode, arm) == ("good", "canary") else ("v1", "1")  # stable answers what the canary fails
+    async with asyncio.timeout(10):
+        while not (found := await rows(url, answer["query_id"])):
+            await asyncio.sleep(0.02)
+    assert (status, headers["x-sluice-version"], answer["model_version"]) == (200, by[0], by[0])
+    assert (found[0]["version"], found[0]["revision"], found[0]["arm"]) == (*by, arm)

@@ -4,7 +4,7 @@ import pytest
 
 
 @pytest.mark.parametrize(("who", "reads"), [("gateway", "engine"), ("prober", "gateway")])
-def test_each_may_only_read_the_rollout_whose_arms_it_tells_apart_and_pods(chart, who, reads):
+def test_each_may_only_read_the_rollout_whose_arms_it_tells_apart_and_what_runs(chart, who, reads):
     assert chart.render().one("Role", f"llm-{who}")["rules"] == [
         {
             "apiGroups": ["argoproj.io"],
@@ -13,6 +13,7 @@ def test_each_may_only_read_the_rollout_whose_arms_it_tells_apart_and_pods(chart
             "verbs": ["get", "list", "watch"],
         },
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list", "watch"]},
+        {"apiGroups": ["apps"], "resources": ["replicasets"], "verbs": ["get", "list", "watch"]},
     ]
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from lab import ratings
 
+VERSIONS = {"stable": "v1.0.0", "canary": "v1.1.0"}
+
 
 class Gateway(ThreadingHTTPServer):
     """Answers as a gateway does; every third user is on the canary, unless nobody is."""
@@ -30,10 +32,11 @@ class Handler(BaseHTTPRequestHandler):
         if self.path == "/predict":
             query = f"q{len(self.server.rows)}"
             arm = "canary" if self.server.canary and len(self.server.rows) % self.server.canary == 0 else "stable"
-            about = {"version": "v1.1.0", "revision": "2", "arm": arm, "variant": "cool", "outcome": "ok"}
+            version = VERSIONS[arm]
+            about = {"version": version, "revision": "2", "arm": arm, "variant": "cool", "outcome": "ok"}
             trace = self.headers["traceparent"].split("-")[1]
             self.server.rows[query] = {"query_id": query, "trace_id": trace, **about}
-            answer = {"query_id": query, "model_version": "v1.1.0"}
+            answer = {"query_id": query, "model_version": version}
         else:
             self.server.rows[said["query_id"]] |= {"rating": said["rating"], "comment": said["comment"]}
             answer = {}
@@ -60,7 +63,7 @@ def gateway(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
 
 
 def test_ratings_that_are_kept_are_no_fault(gateway: Gateway) -> None:
-    assert ratings.faults(gateway.url, "one") == []
+    assert ratings.faults(gateway.url, "one", VERSIONS) == []
     arms = [row["arm"] for row in gateway.rows.values() if "rating" in row]
     assert (arms.count("stable"), arms.count("canary")) == (ratings.OF_EACH, ratings.OF_EACH)
 
@@ -68,7 +71,13 @@ def test_ratings_that_are_kept_are_no_fault(gateway: Gateway) -> None:
 def test_an_arm_without_an_answer_is_a_fault(gateway: Gateway) -> None:
     gateway.canary = 0
 
-    assert ratings.faults(gateway.url, "one") == ["no answer of canary could be rated"]
+    assert ratings.faults(gateway.url, "one", VERSIONS) == ["no answer of canary could be rated"]
+
+
+def test_an_answer_that_names_another_version_than_its_arms_is_a_fault(gateway: Gateway) -> None:
+    found = ratings.faults(gateway.url, "one", VERSIONS | {"stable": "v1.1.0"})
+
+    assert found == ["stable answered as v1.0.0"] * ratings.OF_EACH
 
 
 def rating(**other: Any) -> dict[str, Any]:

@@ -75,6 +75,8 @@ class Server:
         self.asked: list[dict[str, object]] = []
         self.hang_from = self.fail_from = 10**9
         self.url = ""
+        self.loop: asyncio.AbstractEventLoop
+        self.over: asyncio.Event
 
     async def answer(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -90,32 +92,27 @@ class Server:
 @pytest.fixture
 def server() -> Iterator[Server]:
     """In a thread of its own, because the commands have their own loops."""
-    made, ready, loop = Server(), threading.Event(), asyncio.new_event_loop()
-    app = web.Application()
+    made, ready = Server(), threading.Event()
 
     async def answer(request: web.Request) -> web.Response:
         return await made.answer(request)  # also where a test has put another
 
-    app.router.add_post("/v1/chat/completions", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-
     async def serve() -> None:
+        app = web.Application()
+        app.router.add_post("/v1/chat/completions", answer)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         made.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        made.loop, made.over = asyncio.get_running_loop(), asyncio.Event()
         ready.set()
+        await made.over.wait()
+        await runner.cleanup()
 
-    def run() -> None:
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(serve())
-        loop.run_forever()
-
-    thread = threading.Thread(target=run, daemon=True)
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)  # which ends what still hangs
     thread.start()
     assert ready.wait(5)
     yield made
-    asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(5)
-    loop.call_soon_threadsafe(loop.stop)
+    made.loop.call_soon_threadsafe(made.over.set)
     thread.join(5)
-    loop.close()
