@@ -90,6 +90,7 @@ def killed(site: Site) -> Seen:
 
 def switched_back(site: Site) -> Seen:
     """BlueGreen: the tag of the version before switches all traffic back at once, and no request is lost."""
+    site.alone("dev")
     office = site.office
     values = site.values("dev", {"strategy": "blueGreen"})
     for version in ("v0.1.0", "v0.2.0"):
@@ -98,14 +99,12 @@ def switched_back(site: Site) -> Seen:
         done = site.deployed("dev")
         site.bell.wait("dev", version, "promoted")
     ran, pushed, took, lost = taken_back(site, "dev", "v0.1.0")
-    seen = {
+    return {
         "green": done.green and ran.green,
         f"switched {took} s after the command, {pushed} s after the tag": took <= WARM_SECONDS,
         "git and cluster agree": engine_of(site, "dev") in site.engines("dev"),
         f"{lost} requests lost": lost == 0,
     }
-    site.left("dev")
-    return seen
 
 
 def at_version(site: Site, version: str) -> str:
