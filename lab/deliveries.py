@@ -134,7 +134,7 @@ def stopped(site: Site) -> Seen:
 def gateway_alone(site: Site) -> Seen:
     """A release that changes the gateway alone: its Rollout's promotion is the verdict, kept as any other."""
     office, version, engine = site.office, "v0.2.2", engine_of(site, "staging")
-    before = site.cluster("staging").state().current
+    before = site.cluster("staging").state().revision
     text = office.text("app/__init__.py")
     tip = office.merge("fix(app): a clearer word", {"app/__init__.py": f"{text}# the way in\n"})
     tagged = office.pushed("release", tip, "--job", "version", **site.variables)
@@ -154,7 +154,7 @@ def gateway_alone(site: Site) -> Seen:
         "its evidence is the gateway's": any("gateway alone" in text for one in lines for text in one.evidence),
         "status": office.pulls.marks(tip).get("sluice/staging") == "success",
         "the engine told nothing": not any(one.about("staging", version, "promoted") for one in site.bell.rings),
-        "the engine is as it was": site.cluster("staging").state().current == before,
+        "the engine is as it was": site.cluster("staging").state().revision == before,
         f"{lost} requests lost": lost == 0,
     }
 

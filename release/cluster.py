@@ -33,7 +33,6 @@ class Run:
     phase: str
     message: str
     metrics: dict[str, str] = field(default_factory=dict)  # metric name -> phase
-    began: str = ""  # as Kubernetes writes times: later ones sort behind earlier ones
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> "Run":
@@ -47,7 +46,6 @@ class Run:
             status.get("phase", "Pending"),
             status.get("message", ""),
             {one["name"]: one.get("phase", "") for one in status.get("metricResults") or []},
-            found["metadata"].get("creationTimestamp", ""),
         )
 
 

@@ -44,7 +44,7 @@ def explain(case: Case) -> list[str]:
         told = spoilt_by(gateway)
     elif gateway is not None and gateway.state.in_progress:
         told = first(gateway)
-    elif verdict == "promoted" and gateway is not None and gateway.evidence and begun(gateway) > begun(case):
+    elif verdict == "promoted" and gateway is not None and passes(gateway) and not passes(case):
         told = gateway_alone(gateway)
     elif verdict == "promoted":
         told = promoted(case)
@@ -68,25 +68,23 @@ def first(gateway: Case) -> list[str]:
     return told + [undecided(one, gateway.gates) for one in gateway.evidence if one.verdict != PASS]
 
 
-def begun(case: Case) -> str:
-    """When a part was last judged; the gateway goes first, so one judged after the engine was released alone."""
-    return max((run.began for run in case.runs), default="")
-
-
 def gateway_alone(gateway: Case) -> list[str]:
     """A release that left the engine as it is."""
     told = f"{gateway.state.release} was promoted: it changed the gateway alone, and the gateway's gates passed."
-    return [told, *(passed(one, gateway.gates) for one in gateway.evidence if one.verdict == PASS)]
+    return [told, *(passed(one, gateway.gates) for one in passes(gateway))]
+
+
+def passes(case: Case) -> list[Evidence]:
+    return [one for one in case.evidence if one.verdict == PASS]
 
 
 def promoted(case: Case) -> list[str]:
     name = case.state.release
-    passes = [one for one in case.evidence if one.verdict == PASS]
     steps = [run for run in case.runs if run.kind == "Step"]
-    if not steps and not passes:
+    if not steps and not passes(case):
         return [f"{name} was promoted without steps: it was a first install, or a way back to a version known before."]
     told = [f"{name} was promoted: every gate passed at every step."]
-    told += [passed(one, case.gates) for one in passes]
+    told += [passed(one, case.gates) for one in passes(case)]
     return told + on_answers(case, PASS) + quiet(case)
 
 

@@ -54,7 +54,8 @@ def test_a_deployment_is_never_cancelled(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "parts"), [("verdict", ["environment", "version", "part"]), ("rollback", ["environment"])]
+    ("name", "parts"),
+    [("verdict", ["environment", "version", "part"]), ("rollback", ["environment"]), ("promote", ["source", "target"])],
 )
 def test_what_must_not_be_lost_never_waits_in_a_group_with_another(name: str, parts: list[str]) -> None:
     """A forge keeps one waiting run of a group, and cancels those that waited before it."""

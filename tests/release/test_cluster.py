@@ -59,7 +59,7 @@ def test_runs_are_found_by_label(api: Any, cluster: Cluster, runs_path: str) -> 
         "status": {"phase": "Failed", "message": "m", "metricResults": [{"name": "bad-share", "phase": "Failed"}]},
     }
     api.on("GET", runs_path, {"metadata": {}, "items": [run]})
-    assert cluster.runs("new") == [Run("x", "Step", 3, "Failed", "m", {"bad-share": "Failed"}, "2026-01-01T00:00:00Z")]
+    assert cluster.runs("new") == [Run("x", "Step", 3, "Failed", "m", {"bad-share": "Failed"})]
     assert api.heard("GET")[0]["query"]["labelSelector"] == ["rollouts-pod-template-hash=new"]
 
 
