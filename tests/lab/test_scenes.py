@@ -59,7 +59,7 @@ def test_a_pull_request_that_stays_green_fails_the_scene(scene: scenes.Scene) ->
 
 
 def test_the_planted_fault_is_one_that_only_a_unit_test_sees() -> None:
-    """An engine that answers errors counts as started; `make model` verifies the pin before its tests, and that is kept."""
+    """An engine that answers errors counts as started; the check of the pin, which comes first, finds all in order."""
     office: Any = Desk(1, "FAILED tests/model")
     scenes.broken_test(office)
     [(path, text)] = office.pushed_files.items()
