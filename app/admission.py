@@ -1,8 +1,7 @@
 """Who comes in: a request is read, understood and counted here, or sent away before any engine has seen it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
@@ -23,8 +22,7 @@ def same(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     return document
 
 
-@dataclass(frozen=True)
-class Admitted:
+class Admitted(NamedTuple):
     gateway: Gateway
     call: Call
     arms: Arms
@@ -67,7 +65,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
 def begun(request: Request, gateway: Gateway) -> Entry:
     """What the log will say of it, with the id that its answer carries even when it is refused."""
     entry: Entry = request.state.entry
-    entry.id = call.identity(request)
+    entry.id = call.identity(request, gateway.ids.new)
     entry.trace = gateway.traces.begin(request.headers.get("traceparent", ""))
     request.state.headers = {"x-request-id": entry.id}
     return entry

@@ -1,6 +1,7 @@
 """The answer to one generation, as an ASGI response that notices at once when its client goes away."""
 
 import asyncio
+import functools
 import json
 from typing import Any
 
@@ -8,10 +9,13 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
+from app.cycle import CLIENT
 from app.errors import ApiError, Blocked, Busy, EngineFault
 from app.gateway import DRAINED, headers, rescued
 from app.relay import Opened
 from app.rescue import Rescue
+
+LEFT = "left"  # why an answer was cancelled: its client has gone away
 
 
 class Answer(Response):
@@ -23,34 +27,30 @@ class Answer(Response):
         self.said = headers(admitted.arms, admitted.exchange, admitted.call)
         self.status_code, self.background = 200, None
         self.started = False
-        self.over = False  # from then on it matters to nobody whether the client is there
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Relay in the request's own task, which a client that goes away cancels, and so does the end of a drain."""
-        work = current_task()
-        gone = asyncio.create_task(hung_up(receive))
-        gone.add_done_callback(lambda _: None if self.over else work.cancel())
+        work, client = current_task(self.gateway.pool.loop), scope[CLIENT]
         self.gateway.unfinished.add(work)
+        client.watch(functools.partial(work.cancel, LEFT))
         try:
             await self.relay(send)
         except asyncio.CancelledError as cancelled:
-            self.over = True
-            left, drained = gone.done() and not gone.cancelled(), DRAINED in cancelled.args
-            if not left and not drained:
+            client.leave = None
+            if not {LEFT, DRAINED} & set(cancelled.args):
                 raise
             work.uncancel()
-            if drained:
+            if DRAINED in cancelled.args:
                 await self.stop(send)
         finally:
-            self.over = True
+            client.leave = None  # from now on it matters to nobody whether the client is there
             self.gateway.unfinished.discard(work)
-            gone.cancel()
             self.exchange.hang_up()  # counts only what has not ended
 
     async def relay(self, send: Send) -> None:
         """Nothing is sent before an answer has begun; from then on a failure is an event of the stream."""
         try:
-            async with self.rescue.opened() as opened:
+            async with self.rescue as opened:
                 await self.pass_on(opened, send)
         except EngineFault as fault:
             self.exchange.end(fault.outcome)
@@ -92,10 +92,10 @@ class Answer(Response):
 
     async def start(self, send: Send, status: int, kind: str, length: int | None = None) -> None:
         self.started = True
-        said = {**self.said, "content-type": kind}
+        self.said["content-type"] = kind
         if length is not None:
-            said["content-length"] = str(length)
-        raw = [(name.encode(), value.encode("latin-1")) for name, value in said.items()]
+            self.said["content-length"] = str(length)
+        raw = [(name.encode(), value.encode("latin-1")) for name, value in self.said.items()]
         await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
@@ -103,8 +103,8 @@ def body(content: bytes, more: bool) -> Message:
     return {"type": "http.response.body", "body": content, "more_body": more}
 
 
-def current_task() -> asyncio.Task[Any]:
-    task = asyncio.current_task()
+def current_task(loop: asyncio.AbstractEventLoop) -> asyncio.Task[Any]:
+    task = asyncio.current_task(loop)  # without its loop it asks the system which process this is
     assert task  # noqa: S101 - whoever awaits is in one
     return task
 

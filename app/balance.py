@@ -3,11 +3,30 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 FAILURES = 5  # in a row
 OPEN_SECONDS = 10
+
+
+class Seat:
+    """A request's place on an engine, until it is left."""
+
+    def __init__(self, balance: "Balance", engine: str) -> None:
+        self.balance, self.engine = balance, engine
+        balance.inflight[engine] += 1
+
+    def __enter__(self) -> str:
+        return self.engine
+
+    def __exit__(self, *fault: object) -> None:
+        self.leave()
+
+    def leave(self) -> None:
+        inflight = self.balance.inflight
+        inflight[self.engine] -= 1
+        if not inflight[self.engine]:
+            del inflight[self.engine]
 
 
 class Balance:
@@ -16,19 +35,13 @@ class Balance:
         self.failures: Counter[str] = Counter()
         self.open_until: dict[str, float] = {}
 
-    @contextmanager
-    def least(self, engines: Sequence[str]) -> Iterator[str]:
-        """Take one of the engines for as long as the block runs; ties are broken at random."""
+    def least(self, engines: Sequence[str]) -> Seat:
+        """Take one of the engines; ties are broken at random."""
+        if len(engines) == 1:
+            return Seat(self, engines[0])
         closed = self.closed(engines)
         lowest = min(self.inflight[engine] for engine in closed)
-        engine = random.choice([one for one in closed if self.inflight[one] == lowest])  # noqa: S311
-        self.inflight[engine] += 1
-        try:
-            yield engine
-        finally:
-            self.inflight[engine] -= 1
-            if not self.inflight[engine]:
-                del self.inflight[engine]
+        return Seat(self, random.choice([one for one in closed if self.inflight[one] == lowest]))  # noqa: S311
 
     def closed(self, engines: Sequence[str]) -> Sequence[str]:
         """Those that may be asked: all, when all keep failing, for the gates need to see an arm fail."""

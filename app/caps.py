@@ -32,15 +32,16 @@ def checked(document: Document, settings: Settings) -> None:
         raise Refusal(400, "unknown_parameter", "this field is not allowed here", extra[0][:64])
     numbers(document, LENGTHS, settings.max_tokens, least=0)
     numbers(document, COUNTS, settings.max_n, least=1)
-    numbers({k: v for k, v in document.items() if not isinstance(v, bool)}, LOGPROBS, settings.max_logprobs, least=-1)
+    numbers(document, LOGPROBS, settings.max_logprobs, least=-1, switches=True)
     stops(document.get("stop"), settings.max_stop)
     prompts(document, settings)
 
 
-def numbers(document: Document, names: tuple[str, ...], most: int, least: int) -> None:
+def numbers(document: Document, names: tuple[str, ...], most: int, least: int, *, switches: bool = False) -> None:
+    """`switches` when true and false are good as well."""
     for name in names:
         value = document.get(name)
-        if value is None:
+        if value is None or (switches and isinstance(value, bool)):
             continue
         # a text would be made a number by an engine, past these caps; 3.0 is a whole number in JSON
         whole = isinstance(value, float) and value.is_integer()
@@ -61,12 +62,13 @@ def prompts(document: Document, settings: Settings) -> None:
     batch = document.get("prompt", document.get("input"))
     if isinstance(batch, list) and len(batch) > settings.max_batch and not isinstance(batch[0], int):
         raise Refusal(400, "invalid_value", f"at most {settings.max_batch} prompts at once", "prompt")
-    length = sum(size(document.get(name)) for name in TEXT_OF)
+    length = sum([size(document[name]) for name in TEXT_OF if name in document])
     if length > settings.max_prompt_chars:
         message = f"the prompt is longer than {settings.max_prompt_chars} characters or tokens"
         raise Refusal(400, "context_length_exceeded", message, "messages" if "messages" in document else "prompt")
     for name in ("messages", "input"):
-        for item in document.get(name) or () if isinstance(document.get(name), list) else ():
+        found = document.get(name)
+        for item in found if isinstance(found, list) else ():
             if isinstance(item, dict):
                 parts(item.get("content"), settings, name)
                 parts(item.get("output"), settings, name)

@@ -20,18 +20,18 @@ TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a 
 def found(said: Said, asked: Question, words: Words) -> dict[str, bool]:
     """Those of metrics.CHECKS that can be made, and whether they found something wrong in any of the texts."""
     texts = [text_of(pieces) for pieces in said.texts] or [""]
-    checks: dict[str, Callable[[str], bool]] = {
-        "empty": lambda text: not text.strip(),
-        "replacement": lambda text: "\ufffd" in text,
-        "repetition": lambda text: loops(text.rstrip()),
+    wrong = {
+        "empty": not all(map(str.strip, texts)),
+        "replacement": any("\ufffd" in text for text in texts),
+        "repetition": any(loops(text.rstrip()) for text in texts),
     }
     if asked.json and not said.short:
-        checks["json"] = lambda text: not is_json(text, asked.json)
+        wrong["json"] = any(not is_json(text, asked.json) for text in texts)
     if not asked.json and (expected := script.asked(asked.text)):
-        checks["script"] = lambda text: script.wrong(expected, text)
+        wrong["script"] = any(script.wrong(expected, text) for text in texts)
     if words:
-        checks["sensitive"] = lambda text: words.inside(normal(text))
-    return {name: any(map(wrong, texts)) for name, wrong in checks.items()}
+        wrong["sensitive"] = any(words.inside(normal(text)) for text in texts)
+    return wrong
 
 
 def is_json(text: str, kind: str) -> bool:

@@ -20,6 +20,7 @@ class Counting:
         self, app: ASGIApp, requests: Counter, ended: Callable[[Entry], None], said: Callable[[], dict[str, str]]
     ) -> None:
         self.app, self.requests, self.ended, self.said = app, requests, ended, said
+        self.own = {name.encode() for name in said()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -35,7 +36,7 @@ class Counting:
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 count(message["status"])
-                message["headers"] = completed(message.get("headers", ()), self.said())
+                message["headers"] = self.completed(message.get("headers", ()))
             await send(message)
 
         try:
@@ -52,9 +53,9 @@ class Counting:
                 entry.seconds = time.perf_counter() - entry.began
                 self.ended(entry)
 
-
-def completed(headers: Iterable[tuple[bytes, bytes]], said: dict[str, str]) -> list[tuple[bytes, bytes]]:
-    there = list(headers)
-    names = {name for name, _ in there}
-    more = ((name.encode(), value.encode("latin-1")) for name, value in said.items())
-    return there + [one for one in more if one[0] not in names]
+    def completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        there = list(headers)
+        if missing := self.own - {name for name, _ in there}:
+            named = ((name.encode(), value.encode("latin-1")) for name, value in self.said().items())
+            there += [one for one in named if one[0] in missing]
+        return there

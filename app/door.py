@@ -4,9 +4,11 @@ FastAPI solves dependencies and keeps exit stacks for every request, which here 
 """
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -15,6 +17,24 @@ from app.errors import ApiError
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 Refuse = Callable[[Request, ApiError], Awaitable[Response]]
+
+
+class Names(Headers):
+    """Found at once by a name; the usual ones search the list each time."""
+
+    def __init__(self, scope: Scope) -> None:
+        super().__init__(scope=scope)
+        # of a name that comes twice the first counts, as with the usual ones
+        self.found = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self.found.get(key, default)
+
+
+class Asked(Request):
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        super().__init__(scope, receive, send)
+        self._headers = Names(scope)
 
 
 class Door:
@@ -31,7 +51,7 @@ class Door:
             await self.app(scope, receive, send)
             return
         scope["route"] = route  # what counts and traces requests names them by it
-        request = Request(scope, receive, send)
+        request = Asked(scope, receive, send)
         try:
             response = await self.endpoint(request)
         except ApiError as error:

@@ -2,15 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-import aiohttp
 from fastapi import FastAPI
 
 from app.arms import CANARY, STABLE, Arms, Board
 from app.balance import Balance
 from app.budget import Budget
-from app.call import Call
+from app.call import Call, Ids
 from app.errors import Busy, Refusal
 from app.exchange import Exchange, Ledger
 from app.feedback import Recorder
@@ -19,6 +18,7 @@ from app.keys import Key, Keys
 from app.metrics import Metrics
 from app.mounted import Mounted
 from app.person import Person
+from app.pool import Pool
 from app.quota import Quotas
 from app.samples import Samples
 from app.settings import Settings
@@ -31,8 +31,7 @@ from app.words import Words
 DRAINED = "drained"  # why an answer was cancelled
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a request goes, and as what."""
 
     arms: Arms
@@ -46,7 +45,7 @@ class Gateway:
     metrics: Metrics
     ledger: Ledger
     board: Board
-    session: aiohttp.ClientSession
+    pool: Pool
     budget: Budget
     keys: Keys
     slots: Slots
@@ -54,6 +53,7 @@ class Gateway:
     traces: Traces
     flag_file: Mounted[Flags]
     balance: Balance = field(default_factory=Balance)
+    ids: Ids = field(default_factory=Ids)
     draining: bool = False
     unfinished: set[asyncio.Task[Any]] = field(default_factory=set)  # answers under way
     recorder: Recorder | None = None

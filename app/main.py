@@ -9,7 +9,6 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from app import pool
 from app.arms import Board, static
 from app.baseline import Baseline
 from app.budget import Budget
@@ -29,6 +28,7 @@ from app.keys import Keys
 from app.kube import Access
 from app.metrics import Metrics
 from app.mounted import Mounted
+from app.pool import Pool
 from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.samples import sampling
@@ -55,7 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 @contextlib.asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Own the one pooled session and the watches for as long as the application runs."""
+    """Own the one pool and the watches for as long as the application runs."""
     settings: Settings = app.state.settings
     counters: Metrics = app.state.metrics
     baseline = Baseline(counters, {"ttft": settings.slow_least_seconds, "tpot": settings.slow_least_tpot_seconds})
@@ -70,7 +70,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        pool.session(settings.connect_seconds) as session,
+        contextlib.aclosing(Pool(settings.connect_seconds)) as pool,
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),
@@ -82,7 +82,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         arms(settings, board),
     ):
         slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
-        parts = (settings, counters, ledger, board, session, budget, keys, slots, quotas, traces, flags)
+        parts = (settings, counters, ledger, board, pool, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
         yield

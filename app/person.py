@@ -12,7 +12,7 @@ from app.errors import Refusal
 MOST, PROFILE_MOST = 64, 512  # characters of a header
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Person:
     """`user` is the id that shares are chosen by; without one everybody is somebody new each time."""
 

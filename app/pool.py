@@ -1,59 +1,144 @@
-"""The pool of connections to the engines, which says of each request whether its connection was used before."""
+"""The pool of connections to the engines: each is used again, as long as its engine keeps it too."""
 
-import contextlib
+import asyncio
+import base64
 import functools
-from collections.abc import Iterator
-from contextvars import ContextVar
+import ssl
+from collections import defaultdict
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
 
-import aiohttp
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from aiohttp.tracing import Trace
-from yarl import URL
+from app.wire import HungUp, Line, Reply, Unreachable
 
-KEEP_ALIVE_SECONDS = 2
-NOT_SENT = ("accept", "accept-encoding", "user-agent")  # headers of aiohttp's own that no engine reads
-reused: ContextVar[bool] = ContextVar("reused", default=False)
-only_new: ContextVar[bool] = ContextVar("only_new", default=False)
+KEEP_ALIVE_SECONDS = 2  # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
 
 
-class Pool(aiohttp.TCPConnector):
-    """Without a limit: admission is our own, and aiohttp's 100 connections would let the rest wait."""
+@dataclass(frozen=True)
+class Address:
+    """Where an engine takes requests; `head` is what all of them begin with."""
 
-    def __init__(self) -> None:
-        # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
-        super().__init__(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS)
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        found = None if only_new.get() else await super()._get(key, traces)
-        reused.set(found is not None)
-        return found
-
-
-@contextlib.contextmanager
-def new_connection() -> Iterator[None]:
-    """Requests inside go out on no connection that was used before."""
-    token = only_new.set(True)
-    try:
-        yield
-    finally:
-        only_new.reset(token)
-
-
-def was_stale(error: aiohttp.ClientError) -> bool:
-    """Whether the engine had closed the connection before this request: it was used, and not a byte came back."""
-    partly = isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-    return reused.get() and not partly
-
-
-def session(connect_seconds: float) -> aiohttp.ClientSession:
-    """One for all engines; needs a running loop. Their cookies are nobody's business, least of all another engine's."""
-    timeout = aiohttp.ClientTimeout(total=None, sock_connect=connect_seconds)
-    jar = aiohttp.DummyCookieJar()
-    return aiohttp.ClientSession(connector=Pool(), timeout=timeout, cookie_jar=jar, skip_auto_headers=NOT_SENT)
+    host: str
+    port: int
+    secure: bool
+    head: bytes
 
 
 @functools.lru_cache(maxsize=1024)
-def address(engine: str, path: str) -> URL:
-    """Where an engine takes a request; read once, for it costs as much as sending it."""
-    return URL(engine + path)
+def address(engine: str, path: str) -> Address:
+    """Read once, for it costs as much as sending a request.
+
+    Raises:
+        ValueError: the engine's URL is none.
+    """
+    url = urlsplit(engine + path)
+    secure, where = url.scheme == "https", url.netloc.rpartition("@")[2]
+    lines = [f"POST {url.path}{'?' * bool(url.query)}{url.query} HTTP/1.1", f"host: {where}"]
+    if url.username is not None:
+        pair = f"{unquote(url.username)}:{unquote(url.password or '')}"
+        lines.append(f"authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+    lines.append("content-type: application/json\r\n")
+    return Address(url.hostname or "", url.port or (443 if secure else 80), secure, "\r\n".join(lines).encode())
+
+
+def known(engine: str, path: str) -> Address:
+    try:
+        return address(engine, path)
+    except ValueError:
+        raise Unreachable("the engine's address is none") from None
+
+
+class Pool:
+    """Without a limit: admission is our own. Needs a running loop."""
+
+    def __init__(self, connect_seconds: float) -> None:
+        self.connect_seconds, self.loop = connect_seconds, asyncio.get_running_loop()
+        self.idle: defaultdict[str, list[Line]] = defaultdict(list)  # by engine, the last used one last
+        self.lines: set[Line] = set()
+        self.sweeping: asyncio.TimerHandle | None = None
+
+    async def post(self, engine: str, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
+        """Send a request; the reply has begun. Once more on a new connection when the engine had closed an old one.
+
+        Raises:
+            TimeoutError: no answer in time.
+            Lost: no connection, or no answer on it.
+        """
+        until, to = self.loop.time() + seconds, known(engine, path)
+        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1", "replace")
+        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (to.head, said, len(body), body)
+        if line := self.kept(engine):
+            try:
+                return await asked(line, request, seconds)
+            except HungUp as fault:
+                if fault.started:
+                    raise
+        line = await self.connected(engine, to, until - self.loop.time())
+        return await asked(line, request, until - self.loop.time())
+
+    def kept(self, engine: str) -> Line | None:
+        """A connection that was used before and is good still."""
+        idle = self.idle.get(engine)
+        while idle:
+            line = idle.pop()
+            if not line.closed and self.loop.time() - line.since < KEEP_ALIVE_SECONDS:
+                return line
+            line.abort()
+        return None
+
+    async def connected(self, engine: str, to: Address, seconds: float) -> Line:
+        def made() -> Line:
+            return Line(self.loop, functools.partial(self.free, engine))
+
+        context = self.tls if to.secure else None
+        try:
+            async with asyncio.timeout(max(0.0, min(seconds, self.connect_seconds))):
+                _, line = await self.loop.create_connection(made, to.host, to.port, ssl=context)
+        except TimeoutError:
+            raise Unreachable("no connection to the engine in time") from None
+        except (OSError, UnicodeError) as error:
+            raise Unreachable(f"the engine cannot be reached ({type(error).__name__})") from None
+        self.lines.add(line)
+        line.lost = functools.partial(self.forget, engine)
+        return line
+
+    @functools.cached_property
+    def tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def free(self, engine: str, line: Line) -> None:
+        line.since = self.loop.time()
+        self.idle[engine].append(line)
+        self.sweeping = self.sweeping or self.loop.call_later(KEEP_ALIVE_SECONDS, self.sweep)
+
+    def forget(self, engine: str, line: Line) -> None:
+        self.lines.discard(line)
+        if line in (idle := self.idle.get(engine, [])):
+            idle.remove(line)
+        if not idle:
+            self.idle.pop(engine, None)
+
+    def sweep(self) -> None:
+        """Close those that were not used for too long; again, while there are others."""
+        self.sweeping, oldest = None, self.loop.time() - KEEP_ALIVE_SECONDS
+        for idle in self.idle.values():
+            for line in idle:
+                if line.since <= oldest:
+                    line.transport.close()  # it is forgotten when it is gone
+        if self.idle:
+            self.sweeping = self.loop.call_later(KEEP_ALIVE_SECONDS, self.sweep)
+
+    async def aclose(self) -> None:
+        if self.sweeping:
+            self.sweeping.cancel()
+        for line in list(self.lines):
+            line.abort()
+        await asyncio.sleep(0)
+
+
+async def asked(line: Line, request: bytes, seconds: float) -> Reply:
+    reply = line.ask(request)
+    try:
+        return await reply.head(seconds)
+    except BaseException:
+        reply.close()
+        raise

@@ -7,10 +7,12 @@ import asyncio
 import json
 from collections.abc import Callable
 from http import HTTPStatus
+from itertools import chain
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
 
 MAX_HEADERS = 100
@@ -33,6 +35,7 @@ class Protocol(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
+        self.other = Client()
         self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
@@ -52,6 +55,7 @@ class Protocol(HttpToolsProtocol):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
+        self.other.go()
 
     def data_received(self, data: bytes) -> None:
         if self.drop_timer:
@@ -64,27 +68,30 @@ class Protocol(HttpToolsProtocol):
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)
+        self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(431, "head_too_large", "the headers are too many or too long: send less")
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.head_bytes = 0
-        self.head_timer = self.loop.call_later(self.head_seconds, self.late)
+        self.head_bytes, self.other.sent = 0, False
+        self.scope[CLIENT] = self.other  # type: ignore[literal-required]
 
     def on_headers_complete(self) -> None:
         if self.head_timer:
             self.head_timer.cancel()
-        self.head_bytes = None
-        size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        self.head_bytes = self.head_timer = None
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
         if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
             raise self.refusal
         super().on_headers_complete()
+        self.cycle.__class__ = Cycle  # its task has not begun
         self.cycle.transport = self.parting  # type: ignore[assignment]
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
+        self.other.sent = True
         if self.drop_timer:  # it has all been sent: the connection serves another request
             self.drop_timer.cancel()
             self.drop_timer = None

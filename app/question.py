@@ -1,14 +1,12 @@
 """What a request says of the answer that it wants: kept until that was looked at, and written down nowhere."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 KEPT = 2000  # characters
 JSON_KINDS = ("json_object", "json_schema")
 
 
-@dataclass(frozen=True)
-class Question:
+class Question(NamedTuple):
     text: str = ""  # what the user said last
     json: str = ""  # the kind of JSON that the answer must be; empty: none
 

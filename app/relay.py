@@ -1,15 +1,12 @@
 """One try on one engine: sends the request there, and passes the answer on as it comes."""
 
-import asyncio
-import contextlib
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-import aiohttp
-
-from app import pool, sse, whole
+from app import sse, whole
 from app.arms import Arms
+from app.balance import Seat
 from app.call import Call
 from app.errors import Blocked, Declined, EngineFault
 from app.exchange import Exchange
@@ -18,10 +15,9 @@ from app.guard import Guard, holds
 from app.responses import ResponseStream
 from app.said import Said
 from app.traces import NO_TRY
+from app.wire import Garbled, Lost, Reply, Unreachable
 
-Reply = aiohttp.ClientResponse
 CLOSING_SECONDS = 1  # how long a stream's connection may stay open after its end
-HUNG_UP = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 
 
 @dataclass
@@ -35,7 +31,11 @@ class Opened:
 
 
 class Attempt:
-    """`arm` is asked; `patient` holds a stream back until it has content, so that another arm can still stand in."""
+    """`arm` is asked; `patient` holds a stream back until it has content, so that another arm can still stand in.
+
+    As a context it gives the answer, as soon as that is known to have begun, and ends by taking what is left of it
+    away from the engine. No generator's contexts here: they would cost as much as the way to the engine.
+    """
 
     def __init__(
         self, gateway: Gateway, call: Call, arms: Arms, exchange: Exchange, arm: str, *, patient: bool = False
@@ -45,63 +45,77 @@ class Attempt:
         self.began, self.blocked = time.perf_counter(), gateway.blocked
         self.first: float | None = None  # seconds until there was content
         self.outcome, self.tokens = "ok", dict[str, int]()
-        self.tried = NO_TRY
+        self.seat: Seat | None = None
+        self.reply: Reply | None = None
 
-    @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[Opened]:
-        """The answer, as soon as it is known to have begun.
+    async def __aenter__(self) -> Opened:
+        """Ask.
 
         Raises:
             EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
             Declined: the engine's 4xx.
             Blocked: the answer holds a word that no answer may hold.
         """
-        engines = self.arms.engines(self.arm)
-        with self.traced():
-            if not engines:
-                raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
-            with self.engine(engines) as engine:
-                self.tried.asks(engine)
-                reply = await self.sent(engine)
-                try:
-                    opened = await self.begun(reply)
-                    opened.took = time.perf_counter() - self.began
-                    yield opened
-                finally:  # also on hang-up: an abandoned request would keep the engine generating
-                    reply.close()
-
-    @contextlib.contextmanager
-    def traced(self) -> Iterator[None]:
-        """The attempt's span, where the request is traced, with how the attempt ended."""
-        self.tried = self.exchange.trace.attempt(self.arm, 2 if self.exchange.failure else 1)
-        ending = "cancelled"
+        trace = self.exchange.trace
+        self.tried = trace.attempt(self.arm, 2 if self.exchange.failure else 1) if trace.header else NO_TRY
         try:
-            yield
-            ending = self.outcome
-        except (Blocked, EngineFault) as fault:
-            ending = fault.outcome
+            opened = await self.begun(await self.sent())
+        except BaseException as fault:
+            self.over(fault)
             raise
-        finally:
-            self.tried.end(ending, self.tokens, self.first)
+        opened.took = time.perf_counter() - self.began
+        return opened
+
+    async def __aexit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        self.over(fault)
+
+    def over(self, fault: BaseException | None) -> None:
+        """The engine is free of it, and told whether it worked; the attempt's span says how it ended."""
+        if self.reply:  # also on hang-up: an abandoned request would keep the engine generating
+            self.reply.close()
+        if self.seat:
+            self.seat.leave()
+            if fault is None or isinstance(fault, Declined):
+                self.gateway.balance.worked(self.seat.engine)
+            elif isinstance(fault, EngineFault):
+                self.gateway.balance.failed(self.seat.engine)
+        if self.tried is not NO_TRY:
+            known = fault.outcome if isinstance(fault, (Blocked, EngineFault)) else "cancelled"
+            self.tried.end(known if fault else self.outcome, self.tokens, self.first)
 
     def end(self, ending: str, tokens: dict[str, int], said: Said | None) -> None:
         self.outcome, self.tokens = ending, tokens
         self.exchange.end(ending, tokens, said)
 
-    @contextlib.contextmanager
-    def engine(self, engines: tuple[str, ...]) -> Iterator[str]:
-        """One of them, which is told by its end whether it worked."""
-        balance = self.gateway.balance
-        with balance.least(engines) as engine:
-            try:
-                yield engine
-            except Declined:
-                balance.worked(engine)
-                raise
-            except EngineFault:
-                balance.failed(engine)
-                raise
-            balance.worked(engine)
+    async def sent(self) -> Reply:
+        """Send it to one of the arm's engines; its answer has begun."""
+        engines = self.arms.engines(self.arm)
+        if not engines:
+            raise EngineFault("connect_error", f"no engine of the {self.arm} arm is ready")
+        self.seat = self.gateway.balance.least(engines)
+        self.tried.asks(self.seat.engine)
+        limit, call = self.limit(), self.call
+        try:
+            self.reply = await self.gateway.pool.post(self.seat.engine, call.path, self.headers(), call.body, limit)
+        except TimeoutError:
+            raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
+        except Lost as fault:
+            raise EngineFault(LOST.get(type(fault), "stream_truncated"), str(fault)) from None
+        return self.reply
+
+    def headers(self) -> dict[str, str]:
+        said = {"x-request-id": self.call.id, "x-sluice-source": self.call.source, "x-sluice-step": self.arms.step}
+        if self.tried.header:
+            said["traceparent"] = self.tried.header
+        return said
+
+    def limit(self) -> float:
+        """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
+        settings = self.settings
+        return settings.first_token_seconds if self.call.stream else min(settings.whole_seconds, self.left())
+
+    def left(self) -> float:
+        return max(0.0, self.settings.total_seconds - self.exchange.age)
 
     async def begun(self, reply: Reply) -> Opened:
         if reply.status >= 500:
@@ -114,54 +128,14 @@ class Attempt:
         first = await anext(frames, b"")
         if not first:
             raise EngineFault("stream_truncated", "the engine sent an empty stream")
-        return Opened(reply.content_type + "; charset=utf-8", first, frames)
-
-    async def sent(self, engine: str) -> Reply:
-        """Send it; once more on a new connection when one from the pool had been closed meanwhile."""
-        try:
-            async with asyncio.timeout(self.limit()):
-                try:
-                    return await self.post(engine)
-                except HUNG_UP as error:
-                    if not pool.was_stale(error):
-                        raise
-                with pool.new_connection():
-                    return await self.post(engine)
-        except aiohttp.ServerTimeoutError:
-            raise EngineFault("connect_error", "no connection to the engine in time") from None
-        except TimeoutError:
-            raise EngineFault("timeout_ttft", f"no answer within {self.limit():g} s") from None
-        except (aiohttp.ClientError, OSError) as error:
-            outcome = "stream_truncated" if isinstance(error, aiohttp.ServerDisconnectedError) else "connect_error"
-            raise EngineFault(outcome, f"the engine cannot be reached ({type(error).__name__})") from None
-
-    async def post(self, engine: str) -> Reply:
-        headers = {
-            "content-type": "application/json",
-            "x-request-id": self.call.id,
-            "x-sluice-source": self.call.source,
-            "x-sluice-step": self.arms.step,
-        }
-        if self.tried.header:
-            headers["traceparent"] = self.tried.header
-        url = pool.address(engine, self.call.path)
-        return await self.gateway.session.post(url, data=self.call.body, headers=headers)
-
-    def limit(self) -> float:
-        """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
-        settings = self.settings
-        return settings.first_token_seconds if self.call.stream else min(settings.whole_seconds, self.left())
-
-    def left(self) -> float:
-        return max(0.0, self.settings.total_seconds - self.exchange.age)
+        return Opened((reply.kind or "application/octet-stream") + "; charset=utf-8", first, frames)
 
     async def read(self, reply: Reply) -> bytes:
         try:
-            async with asyncio.timeout(self.left()):
-                return await reply.read()
+            return await reply.read(self.left())
         except TimeoutError:
             raise EngineFault("timeout_idle", "the answer stopped coming") from None
-        except (aiohttp.ClientError, OSError):
+        except Lost:
             raise EngineFault("stream_truncated", "the engine cut its answer off") from None
 
     async def whole(self, reply: Reply) -> bytes:
@@ -188,8 +162,8 @@ class Attempt:
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
         stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
-        chunks, held, opening = reply.content.iter_any(), b"", self.patient
-        while (chunk := await self.next(chunks, stream)) is not None:
+        held, opening = b"", self.patient
+        while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
             if opening and (stream.failed or stream.aborted):
                 raise EngineFault(stream.outcome, "the engine's stream began with an error")
@@ -219,22 +193,24 @@ class Attempt:
             self.end("ok", stream.tokens, stream.said)
             raise Blocked
 
-    async def next(self, chunks: AsyncIterator[bytes], stream: sse.Stream) -> bytes | None:
+    async def next(self, reply: Reply, stream: sse.Stream) -> bytes | None:
         """The next bytes, or None at the end."""
         first = self.settings.first_token_seconds - (time.perf_counter() - self.began)
         wait = min(self.left(), self.settings.idle_seconds if stream.content else first)
         wait = CLOSING_SECONDS if stream.done else wait  # read to the end, so that the connection can be used again
         try:
-            async with asyncio.timeout(max(0.0, wait)):
-                return await anext(chunks, None)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            return await reply.next(wait)
+        except (TimeoutError, Lost) as error:
             if stream.done:
                 return None
             raise broken(error, wait, stream) from None
 
 
+LOST = {Unreachable: "connect_error", Garbled: "stream_error"}
+
+
 def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
-    if isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError):
+    if isinstance(error, TimeoutError):
         outcome = "timeout_idle" if stream.content else "timeout_ttft"
         return EngineFault(outcome, f"nothing came for {wait:.0f} s")
     return EngineFault("stream_truncated", "the engine cut its stream off")

@@ -1,8 +1,6 @@
 """A failure of the canary that its user need not see: stable answers instead, once, as long as the budget lasts."""
 
-import contextlib
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from app.arms import CANARY, STABLE, Arms
 from app.call import Call
@@ -21,26 +19,24 @@ class Rescue:
     arms: Arms
     exchange: Exchange
     rescued: bool = False
+    asking: Attempt = field(init=False)  # the attempt whose answer is handed on
 
-    @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[Opened]:
+    async def __aenter__(self) -> Opened:
         """The answer of the request's arm, or stable's in its place; nothing has gone to the user before.
 
         Raises:
             EngineFault: what the user is to be told; its outcome is the one to be counted.
         """
-        if not self.possible:
-            async with self.attempt(self.exchange.arm).opened() as opened:
-                yield opened
-            return
-        async with contextlib.AsyncExitStack() as attempts:
-            try:
-                opened = await attempts.enter_async_context(self.attempt(self.exchange.arm).opened())
-            except EngineFault as fault:
-                if not self.may_be_tried(fault):
-                    raise
-                opened = await self.second(fault, attempts)
-            yield opened
+        self.asking = self.attempt(self.exchange.arm)
+        try:
+            return await self.asking.__aenter__()
+        except EngineFault as fault:
+            if not self.possible or not self.may_be_tried(fault):
+                raise
+            return await self.second(fault)
+
+    async def __aexit__(self, kind: object, fault: BaseException | None, trace: object) -> None:
+        self.asking.over(fault)
 
     def attempt(self, arm: str) -> Attempt:
         return Attempt(self.gateway, self.call, self.arms, self.exchange, arm, patient=self.possible)
@@ -48,9 +44,9 @@ class Rescue:
     @property
     def possible(self) -> bool:
         """A probe wants to know of its arm alone, and what the engine stores must not be stored twice."""
-        on_canary = self.exchange.arm == CANARY and self.call.source == "user"
-        switched = self.gateway.budget.share > 0 and self.gateway.flags.on("rescue")
-        return on_canary and self.call.repeatable and switched
+        if self.exchange.arm != CANARY or self.call.source != "user" or not self.call.repeatable:
+            return False
+        return self.gateway.budget.share > 0 and self.gateway.flags.on("rescue")
 
     def may_be_tried(self, fault: EngineFault) -> bool:
         if self.exchange.age >= self.gateway.settings.total_seconds:
@@ -60,12 +56,13 @@ class Rescue:
         self.count("no_budget")
         return False
 
-    async def second(self, fault: EngineFault, attempts: contextlib.AsyncExitStack) -> Opened:
+    async def second(self, fault: EngineFault) -> Opened:
         """Stable's answer, whose beginning is the proof that the canary was to blame; without it nobody is."""
         # an engine's 4xx where the other engine answers is an error in place of an answer
         self.exchange.failure = "stream_error" if isinstance(fault, Declined) else fault.outcome
+        self.asking = self.attempt(STABLE)
         try:
-            opened = await attempts.enter_async_context(self.attempt(STABLE).opened())
+            opened = await self.asking.__aenter__()
         except EngineFault as second:
             self.count("failed")
             second.outcome = "prompt"

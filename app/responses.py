@@ -4,18 +4,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from app import sse
+from app.document import written
 from app.said import inside
+from app.sse import BROKE
 
 LAST = ("response.completed", "response.incomplete")
 BROKEN = ("response.failed", "error")
 
 
+ERROR = {"type": "error", "code": "server_error", "message": BROKE.message, "param": None}
+
+
 @dataclass
 class ResponseStream(sse.Stream):
+    number: int = 0  # of the event that is being read
+
     def read(self, document: dict[str, Any], data: bytes) -> bool:
+        self.number = document.get("sequence_number", 0)
         kind, delta = document["type"], document.get("delta")
         if kind in BROKEN:
-            self.failed = True
+            self.broke()
         if delta and kind.endswith(".delta"):
             self.content = True
             if kind == "response.output_text.delta":
@@ -24,3 +32,8 @@ class ResponseStream(sse.Stream):
             self.done, self.short = True, kind == "response.incomplete"
             self.tokens = sse.tokens(document["response"].get("usage") or {})
         return True
+
+    def broke(self) -> None:
+        """As `response.failed` or `error`, in that API's own shape; its numbers count what came before."""
+        self.failed = True
+        self.instead = b"event: error\ndata: " + written({**ERROR, "sequence_number": self.number}) + sse.END

@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from app.document import written
+
 Pieces = Sequence[bytes]  # of one text, each the inside of a JSON string
 
 
@@ -14,7 +16,10 @@ class Said:
 
 
 def inside(text: str) -> bytes:
-    return json.dumps(text)[1:-1].encode()
+    try:
+        return written(text)[1:-1]
+    except ValueError:  # half a character
+        return json.dumps(text)[1:-1].encode()
 
 
 def text_of(pieces: Pieces) -> str:

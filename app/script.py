@@ -24,6 +24,9 @@ OTHER_WANTED = re.compile(
 def letters(text: str) -> Counter[str]:
     """Numbers of letters by script, by weight, code and addresses left out."""
     prose = CODE.sub(" ", text[:LOOKED_AT])
+    if prose.isascii():
+        number = sum(map(str.isalpha, prose))
+        return Counter({"LATIN": number} if number else {})
     found = Counter(unicodedata.name(one, "?").split(" ", 1)[0] for one in prose if one.isalpha())
     return Counter({script: number * WEIGHT.get(script, 1) for script, number in found.items()})
 
@@ -38,7 +41,8 @@ def clear(found: Counter[str]) -> str:
 
 def asked(question: str) -> str:
     """The script in which an answer is expected, or "" where any is right."""
-    return "" if OTHER_WANTED.search(question) else clear(letters(question))
+    found = clear(letters(question))
+    return "" if found and OTHER_WANTED.search(question) else found
 
 
 def wrong(expected: str, answer: str) -> bool:

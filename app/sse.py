@@ -1,4 +1,7 @@
-"""Reads an engine's stream as it passes: first content, usage, how it ended. The bytes stay as they are."""
+"""Reads an engine's stream as it passes: first content, usage, how it ended.
+
+The bytes stay as they are, but where the engine tells of a failure of its own: what it says of itself is not for users.
+"""
 
 import json
 import re
@@ -6,12 +9,15 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.document import read
 from app.engines import VLLM, Engine
+from app.errors import EngineFault
 from app.guard import Guard
 from app.said import Said, inside
 
 END = b"\n\n"
 CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
+BROKE = EngineFault("stream_error", "the engine could not finish this answer")
 KEPT_PIECES = 16_384  # of each text, its last ones, for the checks
 TEXT = re.compile(rb'"(?:content|text)": ?"')
 CHARACTERS = re.compile(rb'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*')  # of a JSON string
@@ -48,6 +54,7 @@ class Stream:
     short: bool = False  # ended at the length that was asked for
     pieces: dict[int, deque[bytes]] = field(default_factory=dict)  # of each choice's text
     frame: Frame | None = None
+    instead: bytes = b""  # what goes out in place of the frame that is being read
     guard: Guard | None = None  # decides what goes out, where one is wanted
 
     def feed(self, chunk: bytes) -> bytes:
@@ -57,7 +64,8 @@ class Stream:
         while END in self.buffer:
             frame, self.buffer = self.buffer.split(END, 1)
             if self.keeps(frame):
-                passed.append(self.guard.passed(frame + END, ended=self.done) if self.guard else frame + END)
+                out, self.instead = self.instead or frame + END, b""
+                passed.append(self.guard.passed(out, ended=self.done) if self.guard else out)
         return b"".join(passed)
 
     def rest(self) -> bytes:
@@ -92,9 +100,9 @@ class Stream:
     def judged(self, data: bytes) -> bool:
         """Whether the frame goes to the client; one that no client could read is the engine's failure."""
         try:
-            document = json.loads(data)
+            document = read(data)
             if document.get("error") is not None:
-                self.failed = True
+                self.broke()
                 return True
             return self.read(document, data)
         except (AttributeError, KeyError, RecursionError, TypeError, ValueError):
@@ -129,8 +137,13 @@ class Stream:
         self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
         if reason := choice.get("finish_reason"):
             self.aborted = self.aborted or reason in self.engine.aborted
-            self.failed = self.failed or reason in self.engine.broken
+            if reason in self.engine.broken:
+                self.broke()
             self.short = self.short or reason == "length"
+
+    def broke(self) -> None:
+        """The engine says that it failed: so does the stream, in our words, and with no finish_reason."""
+        self.failed, self.instead = True, BROKE.event
 
     @property
     def outcome(self) -> str:

@@ -1,11 +1,11 @@
 """An answer in one piece, read when it is there: how it ended, its tokens and its text."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from app import sse
+from app.document import read
 from app.engines import VLLM, Engine
 from app.said import Said, inside
 
@@ -28,7 +28,7 @@ BROKEN = Whole("stream_error")
 def judged(path: str, body: bytes, engine: Engine = VLLM) -> Whole:
     """What an engine's 200 is worth; one that no client could read is the engine's failure."""
     try:
-        document = json.loads(body)
+        document = read(body)
         counted = sse.tokens(document.get("usage") or {})
         ending, said = READERS[path](document, engine)
     except MALFORMED:

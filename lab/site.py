@@ -65,7 +65,8 @@ class Site:
         }
 
     def verdict(self, inputs: Mapping[str, str]) -> Ran:
-        self.yard.say(f"  notified: {inputs['environment']} {inputs['version']} {inputs['verdict']}")
+        said = " ".join(inputs[name] for name in ("environment", "version", "verdict", "reason") if inputs.get(name))
+        self.yard.say(f"  notified: {said}")
         return self.office.asked("verdict", inputs)
 
     def values(self, environment: str, over: Mapping[str, Any]) -> str:

@@ -195,6 +195,19 @@ def ready(engine: Engine, log: Path, seconds: float = START_SECONDS) -> None:
     cpu.pin(engine.pids, engine.cores)
 
 
+def warm(engine: Engine) -> None:
+    """What its pod's startup probe does before users come.
+
+    Raises:
+        NotStarted: no token came back.
+    """
+    env = os.environ | {"SLUICE_ENGINE_PORT": engine.url.rpartition(":")[2]}
+    probe = [sys.executable, "-m", "model.started"]
+    done = subprocess.run(probe, cwd=ROOT, env=env, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise NotStarted(f"the engine's warm-up failed: {done.stdout.strip()}")
+
+
 def generates(engine: Engine) -> bool:
     body = b'{"model": "%s", "prompt": "1", "max_tokens": 1}' % engine.model.encode()
     headers = {"content-type": "application/json"}

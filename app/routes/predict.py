@@ -81,7 +81,7 @@ async def answered(found: Admitted, request: Request) -> bytes:
 
 async def relayed(found: Admitted, request: Request) -> bytes:
     rescue = Rescue(found.gateway, found.call, found.arms, found.exchange)
-    async with rescue.opened() as opened:
+    async with rescue as opened:
         if rescue.rescued:
             request.state.headers |= rescued(found.exchange)
         return opened.first

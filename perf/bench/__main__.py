@@ -61,7 +61,10 @@ async def against_the_engine(raw: Raw, asked: argparse.Namespace, theirs: Sequen
     with engine.running(asked.engine, theirs, log) as real:
         say("waiting for the real engine")
         engine.ready(real, log)
+        engine.warm(real)
         with servers.gateway(ours, real.url, real.model) as gateway:
+            say("the first request of a user, and the hundredth")
+            await rounds.first_users(raw, gateway.port, real.model)
             ways = {results.DIRECT: int(real.url.rpartition(":")[2]), results.GATEWAY: gateway.port}
             say("tokens per second of the real engine")
             await rounds.tokens(Raw(), ways, 1, real.model)  # warm-up

@@ -14,6 +14,7 @@ SPY = str(Path(sys.executable).with_name("py-spy"))
 SECONDS = 4
 LINES = 25
 STACK = re.compile(r"^(.*) (\d+)$")
+WAITS = "_worker (concurrent/futures/thread.py"  # a thread without work, which py-spy does not know for one everywhere
 
 
 async def taken(server: Server, clients: int = 8) -> list[str]:
@@ -38,6 +39,8 @@ def lines(stacks: str) -> list[str]:
     ours: Counter[str] = Counter()
     for found in filter(None, map(STACK.match, stacks.splitlines())):
         frames, times = found[1].split(";"), int(found[2])
+        if frames[-1].startswith(WAITS):
+            continue
         own[frames[-1]] += times
         ours.update(dict.fromkeys((frame for frame in frames if "(app/" in frame), times))
     total = sum(own.values()) or 1

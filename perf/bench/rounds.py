@@ -23,6 +23,7 @@ LOAD_SECONDS = 1.5
 MOST_MS = 50.0  # a rate counts while its p99 is below
 ITL_STREAMS, ITL_FRAMES, ITL_MS = 32, 80, 20
 PACED_STREAMS, PACED_MS, PACED_SECONDS = 60, 10, 3.0  # 6000 frames/s
+USERS = 100  # requests to an engine that has just started
 OPEN_STREAMS, OPEN_MS, OPEN_SECONDS = 2000, 1000, 3.0
 
 
@@ -164,6 +165,13 @@ async def tokens(raw: Raw, ways: Ways, rounds: int, model: str, clients: int = 8
         raw.add(f"tokens.{name}", {"per_second": 48 * len(found) / wall})
 
     await turned(ways, rounds, one)
+
+
+async def first_users(raw: Raw, port: int, model: str) -> None:
+    """The first requests of users after an engine's warm-up, one after the other, in their order."""
+    asked = client.body(stream=True, frames=16, model=model)
+    for one in good(await client.sequential(port, asked, USERS)):
+        raw.add("users", {"ms": 1000 * one.seconds, "ttft_ms": 1000 * one.ttft})
 
 
 def failed(found: Sequence[Answer]) -> int:

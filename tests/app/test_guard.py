@@ -16,7 +16,7 @@ from app.settings import Settings
 from app.words import Words, normal
 
 WORDS = Words(["secret", "河流大桥", "ab ba", "élan"])
-SECRETS = re.compile(r"(?<![a-z0-9])(?:secret|ab ba|élan)(?![a-z0-9])|河流大桥")
+SECRETS = re.compile(r"(?<![a-z0-9é])(?:secret|ab ba|élan)(?![a-z0-9é])|河流大桥")
 
 
 def out(*texts: str, words: Words = WORDS) -> tuple[list[str], bool]:

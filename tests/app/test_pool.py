@@ -1,10 +1,20 @@
 import asyncio
+import contextlib
 import re
+import ssl
+import subprocess
 from collections.abc import AsyncIterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from app import pool
+from app.pool import Pool, address
+from app.wire import HungUp, Unreachable
+
+BODY = b'{"choices": [{"text": "a", "finish_reason": "stop"}]}'
 
 
 @pytest.fixture
@@ -21,8 +31,7 @@ async def forgetful() -> AsyncIterator[tuple[str, list[int]]]:
             seen[here] += 1
             if seen[here] > 1 or seen[0] > 2:
                 break
-            body = b'{"choices": [{"text": "a", "finish_reason": "stop"}]}'
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(BODY) + BODY)
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
@@ -47,3 +56,173 @@ async def test_a_new_connection_that_the_engine_closes_is_one(door: Any, canary:
     assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 502
     assert seen == [3, 1]
     assert door.outcomes() == {"stream_truncated": 1}
+
+
+@dataclass
+class Engine:
+    """Counts its connections; `more` is a header of its answers; mute it never answers."""
+
+    url: str = ""
+    more: bytes = b""
+    mute: bool = False
+    open: int = 0
+    made: int = 0
+    heads: list[bytes] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.made, self.open = self.made + 1, self.open + 1
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                self.heads.append(await reader.readuntil(b"\r\n\r\n"))
+                await reader.readexactly(2)
+                if not self.mute:
+                    writer.write(b"HTTP/1.1 200 OK\r\n%bcontent-length: %d\r\n\r\n%b" % (self.more, len(BODY), BODY))
+        self.open -= 1
+        writer.close()
+
+
+@contextlib.asynccontextmanager
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Engine]:
+    one = Engine()
+    async with await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=tls) as server:
+        one.url = f"{'https' if tls else 'http'}://localhost:{server.sockets[0].getsockname()[1]}"
+        yield one
+        server.close()
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[Pool]:
+    async with contextlib.aclosing(Pool(connect_seconds=5)) as made:
+        yield made
+
+
+async def asked(one: Pool, url: str, seconds: float = 5) -> bytes:
+    reply = await one.post(url, "/v1/completions", {"x-request-id": "r\xe9"}, b"{}", seconds)
+    return await reply.read(seconds)
+
+
+async def gone(engine: Engine) -> None:
+    """Returns when no connection is left."""
+    async with asyncio.timeout(5):
+        while engine.open:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_connection_is_used_again(one: Pool) -> None:
+    async with serving() as engine:
+        assert [await asked(one, engine.url) for _ in range(3)] == [BODY] * 3
+        assert (engine.made, engine.open) == (1, 1)
+        assert b"x-request-id: r\xe9\r\n" in engine.heads[0]
+
+
+async def test_requests_at_once_do_not_wait_for_each_other(one: Pool) -> None:
+    async with serving() as engine:
+        assert await asyncio.gather(*(asked(one, engine.url) for _ in range(150))) == [BODY] * 150
+        assert engine.made == 150
+
+
+async def test_an_engine_that_closes_after_each_answer_gets_a_new_connection(one: Pool) -> None:
+    async with serving() as engine:
+        engine.more = b"connection: close\r\n"
+        assert [await asked(one, engine.url) for _ in range(2)] == [BODY] * 2
+        assert engine.made == 2
+        await gone(engine)
+        assert not one.lines
+
+
+async def test_a_connection_that_is_not_used_is_closed(one: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "KEEP_ALIVE_SECONDS", 0.05)
+    async with serving() as engine:
+        await asked(one, engine.url)
+        await gone(engine)
+        assert (dict(one.idle), one.lines) == ({}, set())
+
+
+async def test_nothing_is_sent_on_a_connection_that_was_idle_for_too_long(
+    one: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving() as engine:
+        await asked(one, engine.url)
+        monkeypatch.setattr(pool, "KEEP_ALIVE_SECONDS", -1)
+        await asked(one, engine.url)
+        assert engine.made == 2
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_who_gives_up_takes_the_request_away_from_the_engine(one: Pool, late: bool) -> None:
+    async with serving() as engine:
+        engine.mute = True
+        work = asyncio.create_task(asked(one, engine.url, 0.1 if late else 5))
+        while not engine.heads:
+            await asyncio.sleep(0.01)
+        if not late:
+            work.cancel()
+        with pytest.raises(TimeoutError if late else asyncio.CancelledError):
+            await work
+        await gone(engine)
+        assert not one.lines
+
+
+async def test_a_pool_that_is_closed_leaves_nothing_open() -> None:
+    async with serving() as engine:
+        async with contextlib.aclosing(Pool(connect_seconds=5)) as made:
+            await asked(made, engine.url)
+        await gone(engine)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.0.0.1:99999", "http://" + "a" * 70, "http://[::1"])
+async def test_where_no_engine_is_none_is_reached(one: Pool, url: str) -> None:
+    with pytest.raises(Unreachable):
+        await asked(one, url)
+
+
+async def test_an_engine_that_closes_a_new_connection_without_a_word_is_not_asked_twice(one: Pool) -> None:
+    made = 0
+
+    async def close(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal made
+        made += 1
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        with pytest.raises(HungUp):
+            await asked(one, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert made == 1
+
+
+async def test_an_address_may_have_a_path_a_user_and_no_port() -> None:
+    found = address("https://ann:se%3Acret@engine/base", "/v1/completions")
+
+    assert (found.host, found.port, found.secure) == ("engine", 443, True)
+    assert found.head.split(b"\r\n")[:3] == [
+        b"POST /base/v1/completions HTTP/1.1",
+        b"host: engine",
+        b"authorization: Basic YW5uOnNlOmNyZXQ=",
+    ]
+    assert address("http://[::1]:81", "/v1/completions").host == "::1"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """Localhost's, of nobody that anybody trusts; its key stands beside it."""
+    key, made = tmp_path / "key", tmp_path / "crt"
+    what = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost")
+    names = ("-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", made)
+    subprocess.run(["openssl", "req", "-x509", *what, *names], check=True, capture_output=True)
+    return made
+
+
+async def test_https_is_spoken_with_engines_whose_certificate_is_known_alone(
+    certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, certificate.with_name("key"))
+    async with serving(tls) as engine:
+        async with contextlib.aclosing(Pool(connect_seconds=5)) as stranger:
+            with pytest.raises(Unreachable):
+                await asked(stranger, engine.url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        async with contextlib.aclosing(Pool(connect_seconds=5)) as friend:
+            assert [await asked(friend, engine.url) for _ in range(2)] == [BODY] * 2
+        assert len(engine.heads) == 2
+        await gone(engine)

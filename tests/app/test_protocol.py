@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -77,6 +78,48 @@ async def test_a_client_that_does_not_read_is_cut_off_and_frees_the_engine(door:
             await asyncio.sleep(0.05)
         while engine.running:
             await asyncio.sleep(0.05)
+
+
+async def exchanged(line: Any, request: bytes) -> tuple[bytes, bytes]:
+    """Head and body of the next answer on a connection."""
+    reader, writer = line
+    writer.write(request)
+    async with asyncio.timeout(2):
+        head = (await reader.readuntil(b"\r\n\r\n")).lower()
+        length = re.search(rb"\r\ncontent-length: (\d+)", head)
+        body = b"" if request.startswith(b"HEAD") or not length else await reader.readexactly(int(length[1]))
+    return head, body
+
+
+async def test_an_answer_to_head_has_no_body_and_the_next_one_stands_right_behind_it(line: Any) -> None:
+    head, _ = await exchanged(line, b"HEAD /health HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert b"content-length: " in head
+
+    head, body = await exchanged(line, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
+    assert (head.startswith(b"http/1.1 200"), json.loads(body)) == (True, {"status": "ok"})
+    assert b"\r\ndate: " in head
+
+
+@pytest.mark.parametrize("first_lines", [b"GET /health HTTP/1.0\r\n", b"GET /health HTTP/1.1\r\nconnection: close\r\n"])
+async def test_who_wants_no_second_answer_gets_its_connection_closed(line: Any, first_lines: bytes) -> None:
+    head, _ = await exchanged(line, first_lines + b"host: a\r\n\r\n")
+
+    assert head.count(b"connection: close\r\n") == 1
+    async with asyncio.timeout(2):
+        assert await line[0].read() == b""
+
+
+async def test_requests_that_come_at_once_are_answered_in_turn(door: Any, line: Any) -> None:
+    body = b'{"prompt": "a"}'
+    one = POST + b"content-length: %d\r\n\r\n" % len(body) + body
+    reader, writer = line
+    writer.write(one * 3)
+    async with asyncio.timeout(2):
+        for _ in range(3):
+            head = (await reader.readuntil(b"\r\n\r\n")).lower()
+            await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))
+
+    assert door.outcomes() == {"ok": 3}
 
 
 async def test_a_connection_is_used_again_after_a_refusal(door: Any) -> None:

@@ -14,7 +14,6 @@ def event(kind: str, **more: Any) -> bytes:
     ("events", "outcome"),
     [
         ([event("response.incomplete", response={"usage": None})], "ok"),
-        ([event("error", message="x"), event("response.completed", response={})], "stream_error"),
         ([event("response.created")], "stream_truncated"),
         ([event("response.completed")], "stream_error"),
         ([b"data: {}\n\n"], "stream_error"),
@@ -25,6 +24,25 @@ def test_how_a_stream_of_events_ended(events: list[bytes], outcome: str) -> None
 
     assert b"".join(stream.feed(one) for one in events) == b"".join(events)
     assert stream.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        event("error", message="CUDA at /opt/engine.py", sequence_number=4),
+        event("response.failed", response={"error": {"message": "CUDA at /opt/engine.py"}}, sequence_number=4),
+        event("other", error={"message": "CUDA at /opt/engine.py"}, sequence_number=4),
+    ],
+)
+def test_an_engines_failure_is_told_in_our_words_and_that_apis_shape(broken: bytes) -> None:
+    stream = ResponseStream(strip_usage=False)
+    out = stream.feed(event("response.created", sequence_number=3) + broken)
+
+    assert stream.outcome == "stream_error"
+    assert b"CUDA" not in out
+    name, data = out.split(b"\n\n")[1].split(b"\n")
+    said = json.loads(data.removeprefix(b"data: "))
+    assert (name, said["type"], said["code"], said["param"]) == (b"event: error", "error", "server_error", None)
 
 
 @pytest.mark.parametrize(("mode", "outcome"), [("good", "ok"), ("failed", "stream_error")])

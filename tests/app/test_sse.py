@@ -58,6 +58,27 @@ def test_how_a_stream_ended(frames: list[bytes], outcome: str) -> None:
     assert judged(*frames)[0].outcome == outcome
 
 
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"error": {"object": "error", "message": "CUDA out of memory at /opt/engine.py:7", "code": 500}},
+        {"error": "CUDA out of memory"},
+        {"choices": [{"index": 0, "delta": {"content": "CUDA error"}, "finish_reason": "error"}]},
+    ],
+)
+@pytest.mark.parametrize("before", [b"", b"event: error\n"])
+def test_an_engines_own_failure_is_told_in_our_words_and_openais_shape(broken: Any, before: bytes) -> None:
+    stream, passed = judged(frame(delta("a")), before + frame(broken), frame(b"[DONE]"))
+    events = passed.removesuffix(frame(b"[DONE]")).split(b"\n\n")
+    error = json.loads(events[1].removeprefix(b"data: "))["error"]
+
+    assert stream.outcome == "stream_error"
+    assert (error["type"], error["code"], error["param"]) == ("server_error", "stream_error", None)
+    assert (events[0] + b"\n\n", len(events)) == (frame(delta("a")), 3)
+    assert b"CUDA" not in passed
+    assert b'"finish_reason": "' not in passed
+
+
 @pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
 def test_an_abort_is_seen_with_and_without_spaces(separators: tuple[str, str]) -> None:
     end = json.dumps(delta("b", "abort"), separators=separators).encode()

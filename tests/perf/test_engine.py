@@ -80,9 +80,12 @@ def test_an_engine_answers_when_it_is_ready_and_is_gone_afterwards(tmp_path: Pat
     with engine.running(engine.FAKE, [0], tmp_path / "log") as started:
         engine.ready(started, tmp_path / "log")
         assert engine.generates(started)
+        engine.warm(started)
         assert started.process.pid in started.pids
     assert started.process.returncode is not None
     assert not engine.generates(started)
+    with pytest.raises(NotStarted, match="warm-up failed: not started: ConnectionRefusedError"):
+        engine.warm(started)
 
 
 def test_an_engine_that_ends_before_it_answers_is_named_with_its_log(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ STACKS = """\
 main (app/__main__.py:9);relay (app/relay.py:30);loads (json/__init__.py:300) 60
 main (app/__main__.py:9);relay (app/relay.py:30) 30
 main (app/__main__.py:9);select (selectors.py:1) 10
+run (threading.py:1);_worker (concurrent/futures/thread.py:81) 100
 not a stack
 """
 

@@ -56,7 +56,32 @@ def test_the_bound_is_what_the_bare_halves_cost_one_after_the_other() -> None:
         for clients in rounds.CLIENTS:
             raw.add(f"load.{name}.{clients}", {"cpu_ms": cost})
 
-    assert results.bound_share(raw) == pytest.approx(0.5)
+    assert results.cpu_share_of_bound(raw) == pytest.approx(0.5)
+
+
+def test_the_share_of_the_bound_is_that_of_rates_round_by_round() -> None:
+    raw = Raw()
+    few, many = rounds.CLIENTS
+    for slow in (1, 1, 7):  # the last round on a machine that others use too
+        for name, rate in (("bare_asgi", 3000), ("bare_client", 1500), ("gateway", 600)):
+            raw.add(f"load.{name}.{few}", {"rps": rate / slow})
+            raw.add(f"load.{name}.{many}", {"rps": rate / slow / 2})
+    raw.add(f"load.bare_asgi.{few}", {"rps": 3000})
+    raw.add(f"load.bare_asgi.{many}", {"rps": 1500})
+    for name, rate in (("bare_client", 1500), ("gateway", 60)):  # and one that disturbed the gateway alone
+        for clients in rounds.CLIENTS:
+            raw.add(f"load.{name}.{clients}", {"rps": rate})
+
+    assert results.bound_share(raw) == pytest.approx(0.6)
+
+
+def test_the_first_request_is_compared_with_those_about_the_hundredth() -> None:
+    raw = Raw()
+    for number in range(rounds.USERS):
+        raw.add("users", {"ms": 50.0 if number == 0 else 20.0 if number < 90 else 10.0, "ttft_ms": 1.0})
+    found = results.figures(raw)
+
+    assert (found["first_request_ms"], found["hundredth_request_ms"]) == (50.0, 10.0)
 
 
 def test_tokens_are_compared_round_by_round() -> None:

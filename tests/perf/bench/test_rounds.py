@@ -49,6 +49,7 @@ def test_a_rate_counts_when_nothing_failed_and_its_p99_is_good(change: dict[str,
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {
         "REQUESTS": 3,
+        "USERS": 4,
         "STREAMED": 3,
         "LOAD_SECONDS": 0.1,
         "ITL_STREAMS": 2,
@@ -74,9 +75,11 @@ async def test_all_that_is_measured_against_a_small_server(small: None) -> None:
         await rounds.paced_frames(raw, blank, 1)
         await rounds.all_frames(raw, blank.port, 100)
         await rounds.memory(raw, blank)
+        await rounds.first_users(raw, blank.port, "m")
         await rounds.tokens(raw, ways, 1, "m", clients=2)
 
     assert len(raw.rounds["latency.direct"]) == 2
+    assert [one["ms"] >= one["ttft_ms"] > 0 for one in raw.rounds["users"]] == [True] * 4
     assert raw.median("lost", "lost") == 0
     assert raw.median("lost", "frames") >= 100
     assert raw.median("memory", "failed") == 0
