@@ -20,7 +20,9 @@ class ClusterArms:
         self.rollout: Object | None = None
         self.pods: dict[str, Object] = {}
         self.releases: dict[str, str] = {}  # by template: its ReplicaSet has its Rollout's annotations of then
-        self.started: set[str] = set()  # templates of which a pod has been ready
+        self.newest = ""  # the release that was shown last
+        self.left: frozenset[str] = frozenset()  # pods of the canary's template that an earlier release left there
+        self.started = False  # a pod of the canary's own has been ready
 
     async def run(self, access: Access) -> None:
         """Until cancelled."""
@@ -62,8 +64,8 @@ class ClusterArms:
         stable, canary, weight = hashes(status)
         in_progress = bool(canary) and not status.get("abort")
         ready_now = self.engines(canary) if in_progress else ()
-        self.started |= {canary} if ready_now else set()
         newest = release(meta, self.settings.version)
+        self.begun(newest, canary)
         if not canary:
             self.releases[stable] = newest
         runs = self.releases.get(stable, "")
@@ -75,15 +77,30 @@ class ClusterArms:
             weight=weight if in_progress else 0,
             stable=self.engines(stable),
             canary=ready_now,
-            canary_started=not in_progress or canary in self.started or weight > 0,
+            canary_started=not in_progress or bool(ready_now) or self.started or weight > 0,
             stable_release=runs if runs != newest else "",
         )
+
+    def begun(self, newest: str, canary: str) -> None:
+        """See whether the canary has pods of its own: a version that ran a while ago may still have some.
+
+        Argo ends those before it starts the canary, and their absence then is no failure of it.
+        """
+        pods = {name: pod for name, pod in self.pods.items() if template_of(pod) == canary}
+        if newest != self.newest:
+            self.left = frozenset(pods) if self.newest else frozenset()  # who starts now cannot tell, and takes all
+            self.newest, self.started = newest, False
+        self.started = self.started or any(ready(pod) for name, pod in pods.items() if name not in self.left)
 
     def engines(self, template: str) -> tuple[str, ...]:
         """Base URLs of the ready pods of a template, sorted."""
         port = self.settings.engine_port
-        found = [pod for pod in self.pods.values() if pod["metadata"].get("labels", {}).get(HASH) == template]
+        found = [pod for pod in self.pods.values() if template_of(pod) == template]
         return tuple(sorted(f"http://{pod['status']['podIP']}:{port}" for pod in found if ready(pod)))
+
+
+def template_of(pod: Object) -> str:
+    return str(pod["metadata"].get("labels", {}).get(HASH, ""))
 
 
 def release(meta: Object, otherwise: str) -> str:

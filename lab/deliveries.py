@@ -133,11 +133,13 @@ def stopped(site: Site) -> Seen:
 
 def gateway_alone(site: Site) -> Seen:
     """A release that changes the gateway alone: its Rollout's promotion is the verdict, kept as any other."""
-    office, version, engine = site.office, "v0.2.2", engine_of(site, "staging")
+    office, engine = site.office, engine_of(site, "staging")
     before = site.cluster("staging").state().revision
     text = office.text("app/__init__.py")
     tip = office.merge("fix(app): a clearer word", {"app/__init__.py": f"{text}# the way in\n"})
     tagged = office.pushed("release", tip, "--job", "version", **site.variables)
+    office.desk.fetch()
+    version = office.desk.git("tag", "--points-at", tip).strip()
     source = releases.Source(office.clone(tip), tip)
     images = {"gateway": site.yard.image("gateway", source, site.base.arguments), "engine": engine}
     signed, _ = office.sluice("sign", "--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")

@@ -90,6 +90,7 @@ def killed(site: Site) -> Seen:
 
 def switched_back(site: Site) -> Seen:
     """BlueGreen: the tag of the version before switches all traffic back at once, and no request is lost."""
+    site.alone("dev")
     office = site.office
     values = site.values("dev", {"strategy": "blueGreen"})
     for version in ("v0.1.0", "v0.2.0"):

@@ -21,8 +21,8 @@ Scene = Callable[[Office], Seen]
 
 def broken_test(office: Office) -> Seen:
     """A pull request that breaks a unit test is red, the forge does not merge it, and nothing is tagged."""
-    text = office.text("model/pin.py").replace("return hashlib.sha256(lines", "return hashlib.sha1(lines")
-    return refused_pull(office, "break/unit", "fix(model): a faster hash", {"model/pin.py": text}, "model")
+    text = office.text("model/started.py").replace("status != 200", "status >= 600")
+    return refused_pull(office, "break/unit", "fix(model): a faster start", {"model/started.py": text}, "model")
 
 
 def broken_gate(office: Office) -> Seen:

@@ -123,6 +123,36 @@ def test_a_canary_that_was_ready_once_stays_and_is_seen_to_fail() -> None:
     assert (arms.has_canary, arms.canary) == (True, ())
 
 
+def test_pods_that_an_earlier_release_left_are_not_the_canarys_own() -> None:
+    """Released again within scaleDownDelay: Argo ends the pods that are there, and starts the canary's later."""
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    view(rollout(), OLD, NEW, known=cluster)
+    begun = rollout("new", weight=0)
+    steps = [
+        ((OLD, NEW), True),  # while it is there it may be asked
+        ((OLD, pod("bb", "new", deletionTimestamp="2026-01-01T00:00:00Z")), False),
+        ((OLD,), False),
+        ((OLD, pod("dddd", "new", ready="False")), False),
+        ((OLD, pod("dddd", "new")), True),
+        ((OLD, pod("dddd", "new", ready="False")), True),  # its own, and seen to fail
+    ]
+    for pods, has in steps:
+        arms = view(begun, *pods, known=cluster)
+        assert arms is not None
+        assert arms.has_canary is has
+
+
+def test_a_template_that_was_a_canary_before_begins_anew() -> None:
+    cluster = ClusterArms(Settings(namespace="n", rollout="llm-engine"), Board())
+    view(rollout("new", weight=0), OLD, NEW, known=cluster)
+    view(rollout(), OLD, known=cluster)
+    again = rollout("new", weight=0)
+    again["metadata"]["annotations"]["rollout.argoproj.io/revision"] = "4"
+    arms = view(again, OLD, known=cluster)
+    assert arms is not None
+    assert not arms.has_canary
+
+
 def test_a_pod_on_its_way_out_gets_no_requests() -> None:
     arms = view(rollout(), OLD, pod("ccc", "old", deletionTimestamp="2026-01-01T00:00:00Z"))
 

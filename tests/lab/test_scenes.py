@@ -7,7 +7,6 @@ import pytest
 
 from lab import paths, scenes
 from lab.runner import Ran
-from model import pin
 
 
 class Desk:
@@ -59,12 +58,14 @@ def test_a_pull_request_that_stays_green_fails_the_scene(scene: scenes.Scene) ->
     assert not any(scene(office).values())
 
 
-def test_the_planted_fault_breaks_the_models_hash(tmp_path: Any) -> None:
+def test_the_planted_fault_is_one_that_only_a_unit_test_sees() -> None:
+    """An engine that answers errors counts as started; the check of the pin, which comes first, finds all in order."""
     office: Any = Desk(1, "FAILED tests/model")
     scenes.broken_test(office)
-    broken: dict[str, Any] = {"__name__": "model.pin", "__file__": pin.__file__}
-    exec(compile(office.pushed_files["model/pin.py"], "pin.py", "exec"), broken)  # noqa: S102 - our own text
-    assert broken["total"]({"a": "b"}) != pin.total({"a": "b"})
+    [(path, text)] = office.pushed_files.items()
+    before = (paths.ROOT / path).read_text().splitlines()
+    [(old, new)] = [pair for pair in zip(before, text.splitlines(), strict=True) if pair[0] != pair[1]]
+    assert (path, old.strip(), new.strip()) == ("model/started.py", "if status != 200:", "if status >= 600:")
 
 
 def test_a_good_pull_request_changes_a_file_and_is_merged_after_its_review() -> None:

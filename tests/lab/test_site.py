@@ -118,3 +118,10 @@ def test_a_command_counts_from_when_it_runs_and_not_from_when_it_was_asked_for(t
             assert any("/sluice rollback" in line for line in site.ours(tmp_path))
             child.communicate(b"\n")
     assert not any(str(program) in line for line in site.ours(tmp_path))
+
+
+def test_only_one_environment_stays(place: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone: list[str] = []
+    monkeypatch.setattr(site, "kubectl", lambda *words: gone.append(words[2]))
+    place.alone("dev")
+    assert sorted(gone) == sorted(site.PORTS.keys() - {"dev"})
