@@ -13,6 +13,8 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.errors import LabError, Refused
@@ -50,7 +52,7 @@ def row(scene: Scene, place: Any) -> dict[str, Any]:
     began, expected = time.monotonic(), " ".join((scene.__doc__ or "").split())
     try:
         seen = scene(place)
-    except (LabError, ReleaseError, OSError, ValueError, LookupError) as error:
+    except (LabError, ReleaseError, httpx2.HTTPError, OSError, ValueError, LookupError) as error:
         seen = {f"{type(error).__name__}: {error}": False}
     ok, took = all(seen.values()), round(time.monotonic() - began, 1)
     return {"name": scene.__name__.replace("_", "-"), "expected": expected, "seen": seen, "ok": ok, "seconds": took}
