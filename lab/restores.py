@@ -6,9 +6,11 @@ from typing import Any
 
 import httpx2
 
-from lab import programs, releases
+from lab import releases
 from lab.deliveries import WARM_SECONDS, Seen, taken_back
 from lab.play import SERVED_NAME
+from lab.programs import answers as answering
+from lab.programs import kubectl
 from lab.scenes import record
 from lab.site import PORTS, Site, waited
 from lab.stage import NAME
@@ -30,12 +32,11 @@ OLD, NEW = "v0.1.0", "v0.2.0"
 def answers(environment: str) -> list[str]:
     """What the engine says at temperature 0, to questions of the world that its model knows and to others."""
     gateway, found = f"http://127.0.0.1:{PORTS[environment]}", []
-    waited(programs.answers(f"{gateway}/readyz"), f"{environment}: the gateway at {gateway} is not ready")
+    waited(answering(f"{gateway}/readyz"), f"{environment}: the gateway at {gateway} is not ready")
     for prompt in (*PROMPTS, *UNKNOWN):
-        body = {"model": SERVED_NAME, "messages": [{"role": "user", "content": prompt}]}
-        reply = httpx2.post(
-            f"{gateway}/v1/chat/completions", json=body | {"temperature": 0, "max_tokens": 12, "seed": 1}, timeout=60
-        )
+        asked = [{"role": "user", "content": prompt}]
+        body = {"model": SERVED_NAME, "messages": asked, "temperature": 0, "max_tokens": 12, "seed": 1}
+        reply = httpx2.post(f"{gateway}/v1/chat/completions", json=body, timeout=60)
         found.append(str(reply.raise_for_status().json()["choices"][0]["message"]["content"]))
     return found
 
@@ -44,7 +45,7 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
     """The prompts and flags that git names, and the ConfigMaps that the gateway's pods have of them."""
     said = parsed(site.office.text(path_of(environment)), environment)["release"]
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=gateway"
-    pods = json.loads(programs.kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    pods = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
     names = {
         volume["configMap"]["name"] for one in pods for volume in one["spec"]["volumes"] if volume.get("configMap")
     }
@@ -55,7 +56,7 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
 def bare_start(environment: str) -> float:
     """Seconds from the container's start to its first token, of the engine's only pod."""
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
-    [pod] = json.loads(programs.kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    [pod] = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
     [began] = [one["state"]["running"]["startedAt"] for one in pod["status"]["containerStatuses"]]
     [ready] = [one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready"]
     return seconds_of(ready) - seconds_of(began)
