@@ -166,14 +166,22 @@ def change(name: str, value: Any, texts: Prompts) -> Change:
     return found.model_copy(update={"text": texts[found.prompt]})
 
 
+def read(text: str, texts: Prompts) -> Flags:
+    """The flags that a file holds, with the prompts that its variants name; ValueError in one line for bad ones."""
+    try:
+        document = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error}") from None
+    if not isinstance(document, dict) or not isinstance(document.get("flags"), dict):
+        raise ValueError("no object `flags`, as flagd's format wants it")
+    return Flags(document, texts)
+
+
 def loaded(path: Path, texts: Path | None = None) -> Flags:
-    """The flags of a file, with the prompts of another; ValueError in one line where they cannot be used."""
+    """The flags of a file, with the prompts of another. Raises as `read`, with the file named."""
     known = prompts.loaded(texts) if texts else {}
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(document, dict) or not isinstance(document.get("flags"), dict):
-            raise ValueError("no object `flags`, as flagd's format wants it")
-        return Flags(document, known)
+        return read(path.read_text(encoding="utf-8"), known)
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:

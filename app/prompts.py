@@ -57,18 +57,29 @@ class Prompt(BaseModel):
 Prompts = dict[str, Prompt]
 
 
-def loaded(path: Path) -> Prompts:
-    """The prompts of a file; ValueError in one line for one that cannot be used."""
+def read(text: str) -> Prompts:
+    """The prompts that a file holds; ValueError in one line for one that cannot be used."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(document, dict):
+        raise ValueError("no mapping of names to prompts")
+    found = {}
+    for name, one in document.items():
+        try:
+            found[str(name)] = Prompt.model_validate(one)
+        except ValidationError as error:
+            where, what = first_wrong(error)
+            raise ValueError(f"{'.'.join(filter(None, (str(name), where)))}: {what}") from None
+    return found
+
+
+def loaded(path: Path) -> Prompts:
+    """The prompts of a file. Raises as `read`, with the file named."""
+    try:
+        return read(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-    if not isinstance(document, dict):
-        raise ValueError(f"{path}: no mapping of names to prompts")
-    try:
-        return {str(name): Prompt.model_validate(one) for name, one in document.items()}
-    except ValidationError as error:
-        where, what = first_wrong(error)
-        raise ValueError(f"{path}: {where}: {what}") from None
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

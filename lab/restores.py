@@ -24,8 +24,8 @@ UNKNOWN = (
     "Why is the sky blue?",
     "再讲一个故事。",
 )  # what weights say that never learnt it is their own
-PROMPT = "system: answer in {words} words\n"
-FLAG = {"state": "ENABLED", "variants": {"on": True, "off": False}}
+PROMPT = "short: {{system: answer in {words} words}}\n"
+FLAG = {"state": "ENABLED", "variants": {"short": {"prompt": "short"}, "plain": {}}}
 OLD, NEW = "v0.1.0", "v0.2.0"
 
 
@@ -87,10 +87,10 @@ def released(site: Site, version: str, title: str, files: dict[str, str], seed: 
 def restored(site: Site) -> Seen:
     """A rollback by tag brings back image, model, prompts and flags: warm at once, cold in the engine's own time."""
     path, values = "environments/dev", site.values("dev", {"rollouts": {"scaleDownDelaySeconds": 60}})
-    files = {f"{path}/values.yaml": values} | together("ten", "on")
+    files = {f"{path}/values.yaml": values} | together("ten", "short")
     released(site, OLD, "feat(model): the engine itself", files, 1)
     bare, first, state = bare_start("dev"), answers("dev"), carried(site, "dev")
-    released(site, NEW, "feat(model): other weights", together("three", "off"), 2)
+    released(site, NEW, "feat(model): other weights", together("three", "plain"), 2)
     second, other = answers("dev"), carried(site, "dev")
     ran, _, warm, lost = taken_back(site, "dev", OLD)
     back, again = answers("dev"), carried(site, "dev")
@@ -109,7 +109,7 @@ def restored(site: Site) -> Seen:
 
 def together(words: str, variant: str) -> dict[str, str]:
     """A prompt and a flag that go with the release."""
-    flags = {"flags": {"short": FLAG | {"defaultVariant": variant}}}
+    flags = {"flags": {"variant": FLAG | {"defaultVariant": variant}}}
     folder = "environments/dev"
     return {f"{folder}/prompts.yaml": PROMPT.format(words=words), f"{folder}/flags.json": json.dumps(flags)}
 

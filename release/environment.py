@@ -1,7 +1,6 @@
 """An environment: the folder that says what should run (`release.yaml`) and how (`values.yaml`)."""
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from app import prompts
 from model.name import named as model_named
 from release.errors import Refused
 
@@ -61,31 +61,15 @@ class Content(Strict):
         return self
 
 
-class Flags(Content):
-    """Feature flags and variants, in flagd's format."""
-
-    @model_validator(mode="after")
-    def flagd(self) -> Self:
-        try:
-            found = json.loads(self.content)
-        except ValueError as error:
-            raise ValueError(f"content is not JSON ({error}); correct flags.json and record it again") from error
-        if not isinstance(found, dict) or not isinstance(found.get("flags"), dict):
-            raise ValueError("content has no mapping `flags`, as flagd's format wants; correct flags.json")
-        return self
-
-
 class Prompts(Content):
-    """Prompt templates by name."""
+    """Prompt templates by name, as the gateway reads them."""
 
     @model_validator(mode="after")
     def templates(self) -> Self:
         try:
-            found = YAML(typ="safe", pure=True).load(self.content)
-        except YAMLError as error:
-            raise ValueError("content is not YAML; correct prompts.yaml and record it again") from error
-        if not isinstance(found, dict):
-            raise ValueError("content is no mapping of names to templates; correct prompts.yaml")
+            prompts.read(self.content)
+        except ValueError as error:
+            raise ValueError(f"{error}; correct prompts.yaml and record it again") from error
         return self
 
 
@@ -104,9 +88,21 @@ class Release(Strict):
     model: Model
     adapter: dict[str, Hash] = {}  # name that clients ask for -> sha256 over its files, which are among the model's
     prompts: Prompts | None = None
-    flags: Flags | None = None
+    flags: Content | None = None  # features and variants, in flagd's format
     gates: Hash
     baseline: Baseline | None = None
+
+    @model_validator(mode="after")
+    def understood(self) -> Self:
+        """A gateway that cannot read its flags would not start, so they are read here as it reads them."""
+        if self.flags:
+            from app import flags  # for those alone: their evaluator is slow to import
+
+            try:
+                flags.read(self.flags.content, prompts.read(self.prompts.content) if self.prompts else {})
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"flags: {error}; correct flags.json and record it again") from error
+        return self
 
 
 def bare(text: str) -> str:

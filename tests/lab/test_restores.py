@@ -40,6 +40,6 @@ def test_prompts_and_flags_count_only_when_the_pods_have_them(team: Team) -> Non
 
 
 def test_a_release_that_carries_nothing_does_not_count_as_carried(team: Team) -> None:
-    found = restores.together("ten", "on")
-    assert json.loads(found["environments/dev/flags.json"])["flags"]["short"]["defaultVariant"] == "on"
+    found = restores.together("ten", "short")
+    assert json.loads(found["environments/dev/flags.json"])["flags"]["variant"]["defaultVariant"] == "short"
     assert restores.together("ten", "on") != restores.together("three", "off")

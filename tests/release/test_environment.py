@@ -15,6 +15,9 @@ def change(folder: Path, **changes: object) -> None:
     path.write_text(json.dumps(document))
 
 
+POLITE = {"state": "ENABLED", "variants": {"polite": {"prompt": "polite"}}, "defaultVariant": "polite"}
+
+
 def carried(text: str) -> dict[str, str]:
     return {"sha256": hashlib.sha256(text.encode()).hexdigest(), "content": text}
 
@@ -24,8 +27,8 @@ def test_all_that_makes_a_release_is_read(folder: Path) -> None:
         folder,
         model={"id": "qwen-7b-chat-v1.2.0-canary-20250405", "revision": "r1", "sha256": "b" * 64},
         adapter={"legal": "c" * 64},
-        prompts=carried("polite: 'Please answer: {question}'\n"),
-        flags=carried('{"flags": {"polite": {"state": "ENABLED"}}}'),
+        prompts=carried("polite: {template: 'Please answer: {prompt}'}\n"),
+        flags=carried(json.dumps({"flags": {"variant": POLITE}})),
         baseline={"path": "quality/baseline.jsonl", "sha256": "sha256:" + "d" * 64},
     )
     found = environment.load(folder).release
@@ -59,11 +62,13 @@ def test_an_unknown_environment_names_the_known_ones() -> None:
         ({"images": {"gateway": "a@sha256:" + "a" * 64}}, r"`release\.images\.engine` is missing; add it"),
         ({"canary": True}, r"`release\.canary` is not a key of a release; remove it"),
         ({"gates": "latest"}, r"release\.gates.*sha256:<64 hex digits>"),
-        ({"flags": carried("{}")}, r"release\.flags`: content has no mapping `flags`"),
-        ({"flags": carried("{")}, r"release\.flags`: content is not JSON"),
+        ({"flags": carried("{}")}, r"release`: flags: no object `flags`.*; correct flags\.json"),
+        ({"flags": carried("{")}, r"release`: flags: not JSON"),
         ({"flags": carried('{"flags": {}}') | {"sha256": "0" * 64}}, r"release\.flags`: sha256 is 000000000000…, but"),
-        ({"prompts": carried("- a\n")}, r"release\.prompts`: content is no mapping"),
-        ({"prompts": carried("a: [")}, r"release\.prompts`: content is not YAML"),
+        ({"prompts": carried("- a\n")}, r"release\.prompts`: no mapping of names to prompts; correct prompts\.yaml"),
+        ({"prompts": carried("a: [")}, r"release\.prompts`: not YAML"),
+        ({"prompts": carried("system: Be brief.\n")}, r"release\.prompts`: system: .*; correct prompts\.yaml"),
+        ({"flags": carried(json.dumps({"flags": {"variant": POLITE}}))}, r"release`: flags: .*no prompt polite"),
         ({"baseline": {"path": "/etc/passwd", "sha256": "0" * 64}}, r"release\.baseline\.path"),
         (
             {"model": {"id": "qwen-v1.2-canary", "revision": "r", "sha256": "0" * 64}},

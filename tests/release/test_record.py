@@ -15,7 +15,7 @@ from tests.release.team import DIGEST, Team
 ROOT = Path(__file__).parents[2]
 IMAGES = {"gateway": f"h/g@{DIGEST}", "engine": f"h/e@{DIGEST}"}
 FLAGS = '{\n "flags": {}\n}\n'
-PROMPTS = "polite: |\n  Answer kindly.\n简: '用一句话'\n"
+PROMPTS = "polite:\n  system: |\n    Answer kindly.\n简: {system: '用一句话'}\n"
 BASELINE = '{"id": "a", "answer": "北京"}\n'
 
 
