@@ -54,12 +54,20 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
 
 
 def bare_start(environment: str) -> float:
-    """Seconds from the container's start to its first token, of the engine's only pod."""
+    """Seconds from the container's start to its first token, of the engine's only pod, which is waited for."""
+    waited(lambda: "Ready" in times(environment), f"{environment}: the engine's pod is not ready", 180)
+    found = times(environment)
+    return found["Ready"] - found["started"]
+
+
+def times(environment: str) -> dict[str, float]:
+    """When the engine's only pod was started, and since when its conditions hold, in unix seconds."""
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
     [pod] = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
-    [began] = [one["state"]["running"]["startedAt"] for one in pod["status"]["containerStatuses"]]
-    [ready] = [one["lastTransitionTime"] for one in pod["status"]["conditions"] if one["type"] == "Ready"]
-    return seconds_of(ready) - seconds_of(began)
+    status = pod["status"]
+    found = {one["type"]: one["lastTransitionTime"] for one in status["conditions"] if one["status"] == "True"}
+    found |= {"started": one["state"]["running"]["startedAt"] for one in status["containerStatuses"]}
+    return {name: seconds_of(text) for name, text in found.items()}
 
 
 def seconds_of(text: str) -> float:

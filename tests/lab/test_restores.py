@@ -7,16 +7,17 @@ from lab import restores
 from tests.lab.test_deliveries import place
 from tests.release.team import Team
 
-POD = {
+POD: dict[str, Any] = {
     "spec": {"volumes": [{"configMap": {"name": "llm-prompts-aaaaaaaaaa"}}, {"emptyDir": {}}]},
     "status": {
         "containerStatuses": [{"state": {"running": {"startedAt": "2026-01-01T00:00:02Z"}}}],
         "conditions": [
-            {"type": "Initialized", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-            {"type": "Ready", "lastTransitionTime": "2026-01-01T00:00:39Z"},
+            {"type": "Initialized", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
+            {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:39Z"},
         ],
     },
 }
+NOT_YET = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:01Z"}
 
 
 @pytest.fixture
@@ -26,6 +27,13 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("pods")
 def test_the_bare_start_counts_from_the_container_to_the_first_token() -> None:
+    assert restores.bare_start("dev") == 37
+
+
+def test_a_pod_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    early = POD | {"status": POD["status"] | {"conditions": [NOT_YET]}}
+    seen = iter([early, POD, POD])
+    monkeypatch.setattr(restores, "kubectl", lambda *words: json.dumps({"items": [next(seen)]}))
     assert restores.bare_start("dev") == 37
 
 
