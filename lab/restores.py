@@ -66,7 +66,8 @@ def times(environment: str) -> dict[str, float]:
     [pod] = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
     status = pod["status"]
     found = {one["type"]: one["lastTransitionTime"] for one in status["conditions"] if one["status"] == "True"}
-    found |= {"started": one["state"]["running"]["startedAt"] for one in status["containerStatuses"]}
+    if "Ready" in found:
+        [found["started"]] = [one["state"]["running"]["startedAt"] for one in status["containerStatuses"]]
     return {name: seconds_of(text) for name, text in found.items()}
 
 
