@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from rollouts import promql
 from rollouts.gates import Backstop, Gate, Gates, rate
 
+BLIND = 0.05  # of the canary's requests may be counted where what a gate needs is absent: no more can be bad there
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -101,13 +103,17 @@ def e_value_rules(name: str, gate: Gate, mark: dict[str, str]) -> list[Rule]:
 
 
 def measured(gate: Gate) -> str:
-    """1 where every gateway can see what the gate judges, 0 where what it needs is absent from one: no pass then."""
+    """1 where whoever counts the canary's requests can see what the gate judges, 0 where too many cannot: no pass.
+
+    A gateway that a load balancer gives no connections has measured nothing, and is asked for nothing.
+    """
     canary = strata('sluice:judged_ended{arm="canary"}')
     if gate.needs is None:
         return f"{canary} * 0 + 1"
-    gateways = f'count by ({promql.STRATUM}) (sluice_started_total{{arm="canary"}})'
-    ready = f"count by (rollout, release, source) ({gate.needs})"
-    return f"({gateways} <= bool on (rollout, release, source) group_left () {ready})\nor {canary} * 0"
+    started = 'sluice_started_total{arm="canary"}'
+    every = f"sum by ({promql.STRATUM}) ({started})"
+    blind = f"sum by ({promql.STRATUM}) ({started} unless on (instance, rollout, release, source) {gate.needs})"
+    return f"(({blind} or {every} * 0) <= bool on ({promql.STRATUM}) {BLIND} * {every})\nor {canary} * 0"
 
 
 def verdict(name: str, gate: Gate, gates: Gates) -> str:
