@@ -43,6 +43,11 @@ resource "kubernetes_role_v1" "release" {
     resources  = ["pods"]
     verbs      = ["get", "list", "watch"]
   }
+  rule {
+    api_groups = ["apps"]
+    resources  = ["replicasets"]
+    verbs      = ["get", "list", "watch"]
+  }
   # `sluice samples` asks the gateway through the API server.
   rule {
     api_groups = [""]

@@ -24,7 +24,7 @@ from tests.release.team import Team
 
 MODEL = Path(__file__).parents[2] / "model/model.yaml"
 PINNED = pin.load(MODEL)
-PROMPTS = "polite: |\n  Answer kindly.\n"
+PROMPTS = "polite: {system: Answer kindly.}\n"
 
 
 @pytest.fixture
