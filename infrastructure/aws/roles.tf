@@ -45,22 +45,10 @@ data "aws_iam_policy_document" "readers" {
   }
 }
 
-data "aws_iam_policy_document" "push" {
-  # checkov:skip=CKV_AWS_356: a token for the registry is not of one repository
+data "aws_iam_policy_document" "push" { # all that `pull` may, and uploads
+  source_policy_documents = [data.aws_iam_policy_document.pull.json]
   statement {
-    actions   = ["ecr:GetAuthorizationToken"]
-    resources = ["*"]
-  }
-  statement {
-    actions = [
-      "ecr:BatchCheckLayerAvailability",
-      "ecr:BatchGetImage",
-      "ecr:CompleteLayerUpload",
-      "ecr:GetDownloadUrlForLayer",
-      "ecr:InitiateLayerUpload",
-      "ecr:PutImage",
-      "ecr:UploadLayerPart",
-    ]
+    actions   = ["ecr:CompleteLayerUpload", "ecr:InitiateLayerUpload", "ecr:PutImage", "ecr:UploadLayerPart"]
     resources = [for one in aws_ecr_repository.image : one.arn]
   }
 }
