@@ -11,6 +11,12 @@ STABLE, CANARY = "stable", "canary"
 Listener = Callable[["Arms"], None]
 
 
+def parts_of(release: str) -> tuple[str, str]:
+    """Version and revision of a release like v1.2.0-r3."""
+    version, _, revision = release.rpartition("-r")
+    return version, revision
+
+
 @dataclass(frozen=True)
 class Arms:
     """One consistent view: the weight that chooses and the labels that count belong together.
@@ -40,8 +46,7 @@ class Arms:
     def given_by(self, arm: str) -> tuple[str, str]:
         """Version and revision of what an arm runs: `release` is the one in progress, whichever arm answers."""
         release = self.stable_release if arm == STABLE and self.stable_release else self.release
-        version, _, revision = release.rpartition("-r")
-        return version, revision
+        return parts_of(release)
 
     def engines(self, arm: str) -> tuple[str, ...]:
         return self.canary if arm == CANARY else self.stable

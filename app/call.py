@@ -68,7 +68,7 @@ async def read(request: Request, settings: Settings) -> dict[str, Any]:
 
 async def body(request: Request, limit: int) -> bytes:
     """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
-    found, more = b"", int(request.headers.get("content-length", 0)) <= limit
+    parts, size, more = list[bytes](), 0, int(request.headers.get("content-length", 0)) <= limit
     if not more:
         raise too_large(limit)
     while more:
@@ -76,10 +76,11 @@ async def body(request: Request, limit: int) -> bytes:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         part, more = message.get("body", b""), message.get("more_body", False)
-        if len(found) + len(part) > limit:
+        size += len(part)
+        if size > limit:
             raise too_large(limit)
-        found = found + part if found else part
-    return found
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def too_large(limit: int) -> Refusal:

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from app.arms import Arms, Board
+from app.arms import Arms, Board, parts_of
 from app.kube import Access, Object, Watch
 from app.settings import Settings
 
@@ -72,7 +72,7 @@ class ClusterArms:
         return Arms(
             rollout=self.settings.rollout_label,
             release=newest,
-            version=named(newest if in_progress else runs or newest),
+            version=parts_of(newest if in_progress else runs or newest)[0],
             in_progress=in_progress,
             weight=weight if in_progress else 0,
             stable=self.engines(stable),
@@ -107,10 +107,6 @@ def release(meta: Object, otherwise: str) -> str:
     """Version and revision, as its annotations say them."""
     notes = meta.get("annotations") or {}
     return f"{notes.get(VERSION, otherwise)}-r{notes.get(REVISION, '0')}"
-
-
-def named(release: str) -> str:
-    return release.rpartition("-r")[0]
 
 
 def observed(rollout: Object) -> bool:
