@@ -1,6 +1,5 @@
 """What holds a release though its gates have passed: a bake time, a person, a window; in an environment of its own."""
 
-import json
 import subprocess
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from lab.deliveries import Seen, engine_of
 from lab.errors import NotReady
 from lab.mishaps import at_version
 from lab.office import OWNER
-from lab.programs import kubectl
+from lab.programs import listed, seconds_of
 from lab.site import PORTS, Site, waited
 from release import audit
 from release.write import path_of
@@ -60,15 +59,6 @@ def said(folder: Path, site: Site, *words: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def things(kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(kubectl("get", kind, "-n", TRIAL, "-o", "json"))["items"]
-    return found
-
-
-def seconds_of(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
-
-
 def baked(rollout: dict[str, Any], runs: list[dict[str, Any]]) -> float:
     """Seconds between the last look of a step's gates and the begin of the wait for a person."""
     results = [one for run in runs for one in (run.get("status") or {}).get("metricResults") or [] if is_step(run)]
@@ -102,8 +92,8 @@ def held(site: Site) -> Seen:
         clone = put(site, "v0.2.0", WAITS)
         early, _ = said(clone, site, "approve", PLACE, "v0.2.0", "--yes")
         waited(lambda: cluster.state().waits, f"{TRIAL}: v0.2.0 waits for no person", 180)
-        [engine] = [one for one in things("rollouts.argoproj.io") if one["metadata"]["name"].endswith("-engine")]
-        rest = baked(engine, things("analysisruns.argoproj.io"))
+        [engine] = [one for one in listed("rollouts.argoproj.io", TRIAL) if one["metadata"]["name"].endswith("-engine")]
+        rest = baked(engine, listed("analysisruns.argoproj.io", TRIAL))
         looked, answers = said(clone, site, "samples", PLACE)
         before = max(one.weight for one in line.of("v0.2.0"))
         url = f"http://127.0.0.1:{PORTS[TRIAL]}"
@@ -128,7 +118,11 @@ def closed(site: Site) -> Seen:
     engine = engine_of(site, TRIAL)
     with site.users(TRIAL) as records, site.timeline(TRIAL) as line:
         clone = put(site, "v0.1.0", closing(datetime.now(UTC)))
-        waited(lambda: looked_at(things("analysisruns.argoproj.io")) >= LOOKS, f"{TRIAL}: no window is waited for", 180)
+        waited(
+            lambda: looked_at(listed("analysisruns.argoproj.io", TRIAL)) >= LOOKS,
+            f"{TRIAL}: no window is waited for",
+            180,
+        )
         weights = {one.weight for one in line.of("v0.1.0")}
         stopped, _ = said(clone, site, "abort", PLACE, "--reason", "the window is for tomorrow")
         ring = site.bell.wait(TRIAL, "v0.1.0", "aborted")

@@ -1,11 +1,14 @@
 """The programs that make the cluster, in the order in which they start."""
 
+import json
 import shutil
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from lab import node, paths
 from lab.process import Program, run
@@ -32,6 +35,17 @@ def binary(name: str) -> str:
 
 def kubectl(*arguments: str | Path, check: bool = True, stdin: str | None = None) -> str:
     return run(binary("kubectl"), "--kubeconfig", paths.KUBECONFIG, *arguments, check=check, stdin=stdin)
+
+
+def listed(kind: str, namespace: str, *more: str) -> list[dict[str, Any]]:
+    """The objects of a kind, as the API server has them; `more` are words of kubectl's."""
+    found: list[dict[str, Any]] = json.loads(kubectl("get", kind, "-n", namespace, *more, "-o", "json"))["items"]
+    return found
+
+
+def seconds_of(text: str) -> float:
+    """Unix seconds of a time as Kubernetes writes it."""
+    return datetime.fromisoformat(text).timestamp()
 
 
 def etcd() -> Program:

@@ -1,7 +1,6 @@
 """What a rollback brings back on the real engine: image, model, prompts and flags, and so the very answers."""
 
 import json
-import time
 from typing import Any
 
 import httpx2
@@ -10,7 +9,7 @@ from lab import releases
 from lab.deliveries import WARM_SECONDS, Seen, taken_back
 from lab.play import SERVED_NAME
 from lab.programs import answers as answering
-from lab.programs import kubectl
+from lab.programs import listed, seconds_of
 from lab.scenes import record
 from lab.site import PORTS, Site, waited
 from lab.stage import NAME
@@ -45,7 +44,7 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
     """The prompts and flags that git names, and the ConfigMaps that the gateway's pods have of them."""
     said = parsed(site.office.text(path_of(environment)), environment)["release"]
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=gateway"
-    pods = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    pods = listed("pods", environment, "-l", selector)
     names = {
         volume["configMap"]["name"] for one in pods for volume in one["spec"]["volumes"] if volume.get("configMap")
     }
@@ -63,16 +62,12 @@ def bare_start(environment: str) -> float:
 def times(environment: str) -> dict[str, float]:
     """When the engine's only pod was started, and since when its conditions hold, in unix seconds."""
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
-    [pod] = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+    [pod] = listed("pods", environment, "-l", selector)
     status = pod["status"]
     found = {one["type"]: one["lastTransitionTime"] for one in status["conditions"] if one["status"] == "True"}
     if "Ready" in found:
         [found["started"]] = [one["state"]["running"]["startedAt"] for one in status["containerStatuses"]]
     return {name: seconds_of(text) for name, text in found.items()}
-
-
-def seconds_of(text: str) -> float:
-    return time.mktime(time.strptime(text, "%Y-%m-%dT%H:%M:%SZ"))
 
 
 def released(site: Site, version: str, title: str, files: dict[str, str], seed: int) -> None:

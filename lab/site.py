@@ -20,7 +20,7 @@ from lab.follower import Follower
 from lab.load import Load
 from lab.office import Office
 from lab.play import SERVED_NAME
-from lab.programs import answers, kubectl
+from lab.programs import answers, kubectl, listed
 from lab.runner import Ran
 from lab.seal import key
 from lab.stage import LAB_VALUES, NAME, merged
@@ -111,7 +111,7 @@ class Site:
     def engines(self, environment: str) -> list[str]:
         """The images of the engine's pods that are there now."""
         selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
-        found = json.loads(kubectl("get", "pods", "-n", environment, "-l", selector, "-o", "json"))["items"]
+        found = listed("pods", environment, "-l", selector)
         return sorted({one["spec"]["containers"][0]["image"] for one in found})
 
     def alone(self, environment: str) -> None:

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from lab import restores
+from lab import programs, restores
 from tests.lab.test_deliveries import place
 from tests.release.team import Team
 
@@ -22,7 +22,7 @@ NOT_YET = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01
 
 @pytest.fixture
 def pods(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restores, "kubectl", lambda *words: json.dumps({"items": [POD]}))
+    monkeypatch.setattr(programs, "kubectl", lambda *words: json.dumps({"items": [POD]}))
 
 
 @pytest.mark.usefixtures("pods")
@@ -33,7 +33,7 @@ def test_the_bare_start_counts_from_the_container_to_the_first_token() -> None:
 def test_a_pod_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     early = POD | {"status": POD["status"] | {"conditions": [NOT_YET]}}
     seen = iter([early, POD, POD])
-    monkeypatch.setattr(restores, "kubectl", lambda *words: json.dumps({"items": [next(seen)]}))
+    monkeypatch.setattr(programs, "kubectl", lambda *words: json.dumps({"items": [next(seen)]}))
     assert restores.bare_start("dev") == 37
 
 
