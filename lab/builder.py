@@ -9,13 +9,14 @@ from typing import Any
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from lab import paths, process, programs
+from lab import mounts, paths, process, programs
 from lab.errors import Refused
 from lab.process import Program
 
 STATE = paths.STATE / "builder"
 SOCKET = STATE / "docker.sock"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
+DOCKERD = "builder-dockerd"
 Say = Callable[[str], None]
 REQUEST_SECONDS = 1800  # a push of the engine's base says nothing for minutes
 
@@ -48,7 +49,7 @@ def ours() -> list[Program]:
         "--ip-forward=false",
         "--ip-masq=false",
     ]
-    return [containerd, Program("builder-dockerd", command, lambda: client(f"unix://{SOCKET}") is not None)]
+    return [containerd, Program(DOCKERD, command, lambda: client(f"unix://{SOCKET}") is not None)]
 
 
 def path_of(name: str) -> str:
@@ -118,3 +119,5 @@ def running() -> Iterator[Any]:
     finally:
         for program in reversed(started):
             process.stop(program.name, seconds=20)
+            if program.name == DOCKERD:  # of a container that was run the network's mount outlives the daemon
+                mounts.taken_away(STATE)
