@@ -95,11 +95,13 @@ def running() -> Iterator[Any]:
     """A client of a daemon that builds, with the registry up; what this started ends with it.
 
     Raises:
-        Refused: docker is not installed, or DOCKER_HOST names a daemon that does not answer.
+        Refused: docker is not installed, this is not root, or DOCKER_HOST names a daemon that does not answer.
         NotReady: ours did not come up; its log is named.
     """
     if host := os.environ.get("DOCKER_HOST"):
         wanted = []
+    elif os.geteuid() != 0:
+        raise Refused("a docker daemon of the lab's own needs root: run it with sudo, or name yours in DOCKER_HOST")
     else:
         host, wanted = f"unix://{SOCKET}", ours()
     paths.STATE.mkdir(parents=True, exist_ok=True)

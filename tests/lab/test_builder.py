@@ -86,6 +86,7 @@ def test_what_our_daemon_mounted_goes_with_it_and_stays_where_it_was_there_befor
     done: list[str] = []
     daemon = Fake(builder.DOCKERD, done, up=before)
     monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(builder, "ours", lambda: [daemon])
     monkeypatch.setattr(builder.programs, "registry", lambda: Fake("registry", done, up=True))
     monkeypatch.setattr(builder, "client", lambda host: "a client")
@@ -96,3 +97,10 @@ def test_what_our_daemon_mounted_goes_with_it_and_stays_where_it_was_there_befor
         raise KeyError
     wanted = [f"start {builder.DOCKERD}", f"stop {builder.DOCKERD}", "unmount builder"]
     assert done == ([] if before else wanted)
+
+
+def test_without_root_a_daemon_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Refused, match=r"needs root: .* DOCKER_HOST"), builder.running():
+        raise AssertionError
