@@ -163,7 +163,8 @@ def limits(case: Case) -> list[str]:
         return ["No canary request of any outcome ended in time (noData): nothing reached it, or nothing was counted."]
     if any("undecided" in name for name in names):
         return [
-            "There was not enough evidence for a verdict in time (undecided): too few requests, or a share in between."
+            "There was not enough evidence for a verdict in time (undecided): too few requests, or a share in between, "
+            "or too many requests that nobody could measure yet."
         ]
     if any("backstop" in name for name in names):
         return ["The backstop tripped: so large a share of the canary's requests was bad that no test is needed."]

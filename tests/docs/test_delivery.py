@@ -65,12 +65,6 @@ def test_owners_and_bots_name_what_is_there() -> None:
     assert "docker:pinDigests" in bot["extends"]
 
 
-def test_the_engines_base_and_the_locked_engine_are_one_version() -> None:
-    base = re.findall(r"^ARG ENGINE_BASE=vllm/vllm-openai:v([0-9.]+)", (ROOT / "Dockerfile").read_text(), re.M)
-    locked = re.findall(r'"vllm==([0-9.]+)"', (ROOT / "pyproject.toml").read_text())
-    assert base == locked != []
-
-
 def test_pull_mode_reads_the_same_files_and_leaves_alone_what_moves() -> None:
     found = YAML(typ="safe").load((ROOT / "release/argocd.yaml").read_text())["spec"]["template"]["spec"]
     folder = ROOT / found["source"]["path"]
