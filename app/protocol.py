@@ -4,6 +4,7 @@ Whoever is refused can read why, also one who sends all of a body first: until t
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,9 +15,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
+from app.turns import Turns, Work
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -28,10 +31,15 @@ class Parting:
 
 
 class Protocol(HttpToolsProtocol):
-    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it."""
+    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it.
+
+    What comes in a moment when there is too much to do waits unread, in the order of the key that it shows.
+    """
 
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
+    turns: Turns  # of the loop
+    whose: Callable[[str], str] = staticmethod(str)  # whom an Authorization names
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -43,6 +51,7 @@ class Protocol(HttpToolsProtocol):
         self.dropped = 0  # bytes of it
         self.parted = False  # we have said all: what still comes is no request
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
+        self.key, self.waiting = "", 0  # whose request it is, and how much of it waits for its turn
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -51,13 +60,39 @@ class Protocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self.turns.room():
+            self.lost(exc)
+        else:
+            self.wait(functools.partial(self.lost, exc))
+
+    def data_received(self, data: bytes) -> None:
+        if self.parted or self.turns.room():
+            self.received(data)
+        else:
+            if not self.waiting:
+                self.key = self.whose(shown(data)) or self.key
+            self.wait(functools.partial(self.received, data))
+
+    def wait(self, work: Work) -> None:
+        """Do it later; until then nothing more is read, so that it does not pile up."""
+        self.waiting += 1
+        self.transport.pause_reading()
+        self.turns.wait(self.key, functools.partial(self.go_on, work))
+
+    def go_on(self, work: Work) -> None:
+        self.waiting -= 1
+        if not self.waiting and not self.flow.read_paused:
+            self.transport.resume_reading()
+        work()
+
+    def lost(self, exc: Exception | None) -> None:
         for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
         self.other.go()
 
-    def data_received(self, data: bytes) -> None:
+    def received(self, data: bytes) -> None:
         if self.drop_timer:
             self.dropped += len(data)
             if self.dropped > DROPPED_BYTES:
@@ -70,21 +105,29 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes += len(data)
         self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
-            self.refuse(431, "head_too_large", "the headers are too many or too long: send less")
+            self.refuse(self.too_large())
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.head_bytes, self.other.sent = 0, False
         self.scope[CLIENT] = self.other  # type: ignore[literal-required]
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MAX_HEADERS:  # the others are not even read
+            raise self.too_large()
+        super().on_header(name, value)
+
+    def too_large(self) -> Refusal:
+        self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
+        return self.refusal
+
     def on_headers_complete(self) -> None:
         if self.head_timer:
             self.head_timer.cancel()
         self.head_bytes = self.head_timer = None
         size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
-            self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
-            raise self.refusal
+        if size > MAX_HEAD_BYTES:
+            raise self.too_large()
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun
         self.cycle.transport = self.parting  # type: ignore[assignment]
@@ -122,12 +165,12 @@ class Protocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def late(self) -> None:
-        self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")
+        self.refuse(Refusal(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s"))
 
-    def refuse(self, status: int, code: str, message: str) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         if not self.parted and not self.transport.is_closing():
-            self.refusal = Refusal(status, code, message)
-            self.send_400_response(message)
+            self.refusal = refusal
+            self.send_400_response(refusal.message)
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's way to refuse what is no request yet, in OpenAI's shape."""
@@ -146,3 +189,11 @@ class Protocol(HttpToolsProtocol):
         if self.send_timer:
             self.send_timer.cancel()
         super().resume_writing()
+
+
+def shown(data: bytes) -> str:
+    """The Authorization in a request's first bytes, found without reading the others."""
+    head = data[:KEY_BYTES]
+    _, found, rest = head.lower().partition(b"\r\nauthorization:")
+    at = len(head) - len(rest)
+    return head[at:].partition(b"\r\n")[0].strip().decode("latin-1") if found else ""

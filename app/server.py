@@ -9,7 +9,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from app.gateway import unplaced
+from app.gateway import unplaced, whose
 from app.protocol import Protocol
 from app.settings import Settings
 
@@ -45,7 +45,8 @@ def run(app: FastAPI, settings: Settings) -> None:
 
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
-    own["said"] = staticmethod(lambda: unplaced(app))
+    own |= {"said": staticmethod(lambda: unplaced(app)), "whose": staticmethod(lambda shown: whose(app, shown))}
+    own["turns"] = app.state.turns
     return uvicorn.Config(
         app,
         host=host,
