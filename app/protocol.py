@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
-from app.turns import Turns, Work
+from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
@@ -51,7 +51,7 @@ class Protocol(HttpToolsProtocol):
         self.dropped = 0  # bytes of it
         self.parted = False  # we have said all: what still comes is no request
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
-        self.key, self.waiting = "", 0  # whose request it is, and how much of it waits for its turn
+        self.waiting = 0  # pieces of requests that have come, and whose turn has not
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -60,37 +60,36 @@ class Protocol(HttpToolsProtocol):
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self.head_timer, self.send_timer, self.drop_timer):
+            if timer:
+                timer.cancel()
+        super().connection_lost(exc)
         if self.turns.room():
-            self.lost(exc)
-        else:
-            self.wait(functools.partial(self.lost, exc))
+            self.other.go()
+        else:  # many may go at once, and what ends with them is work too
+            self.turns.wait(self.other.key, self.other.go)
 
     def data_received(self, data: bytes) -> None:
         if self.parted or self.turns.room():
             self.received(data)
         else:
-            if not self.waiting:
-                self.key = self.whose(shown(data)) or self.key
-            self.wait(functools.partial(self.received, data))
+            self.wait(data)
 
-    def wait(self, work: Work) -> None:
-        """Do it later; until then nothing more is read, so that it does not pile up."""
+    def wait(self, data: bytes) -> None:
+        """Until it is read nothing more is taken from the connection, so that it does not pile up."""
+        if not self.waiting:
+            self.other.key = self.whose(shown(data)) or self.other.key
         self.waiting += 1
         self.transport.pause_reading()
-        self.turns.wait(self.key, functools.partial(self.go_on, work))
+        self.turns.wait(self.other.key, functools.partial(self.go_on, data))
 
-    def go_on(self, work: Work) -> None:
+    def go_on(self, data: bytes) -> None:
         self.waiting -= 1
+        if self.transport.is_closing():
+            return
         if not self.waiting and not self.flow.read_paused:
             self.transport.resume_reading()
-        work()
-
-    def lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer, self.drop_timer):
-            if timer:
-                timer.cancel()
-        super().connection_lost(exc)
-        self.other.go()
+        self.received(data)
 
     def received(self, data: bytes) -> None:
         if self.drop_timer:
