@@ -89,7 +89,8 @@ def test_both_parts_tell_their_verdict_because_either_may_be_the_only_one_that_a
         notes = rendered.one("Rollout", name)["metadata"]["annotations"]
         return [key.split("subscribe.")[1] for key in notes if key.endswith(".forge")]
 
-    assert told("llm-engine") == told("llm-gateway") == ["on-rollout-completed.forge", "on-rollout-aborted.forge"]
+    verdicts = [f"{name}.forge" for name in ("on-release-promoted", "on-install-failed", "on-rollout-aborted")]
+    assert told("llm-engine") == told("llm-gateway") == verdicts
     parts = [rendered.one("Rollout", name)["metadata"]["labels"] for name in ("llm-engine", "llm-gateway")]
     assert [one["app.kubernetes.io/component"] for one in parts] == ["engine", "gateway"]  # what the message reads
 
