@@ -17,6 +17,7 @@ from app.errors import Refusal
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+LAST_SECONDS = 2.0  # for a request that is on its way when we go: on a connection closed at once it would be lost
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -42,6 +43,7 @@ class Protocol(HttpToolsProtocol):
         self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
         self.dropped = 0  # bytes of it
         self.parted = False  # we have said all: what still comes is no request
+        self.going = False  # the gateway drains: the next answer is the last
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -88,6 +90,8 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun
         self.cycle.transport = self.parting  # type: ignore[assignment]
+        if self.going:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -100,6 +104,15 @@ class Protocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body:
             self.drop()
+
+    def shutdown(self) -> None:
+        """The gateway drains: who asks once more is answered, and told that it was the last time."""
+        self.going = True
+        if self.cycle and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif self.timeout_keep_alive_task:  # it is idle
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = self.loop.call_later(LAST_SECONDS, self.timeout_keep_alive_handler)
 
     def part(self) -> None:
         """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""
