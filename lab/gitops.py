@@ -18,6 +18,7 @@ import httpx2
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.errors import LabError, Refused
+from lab.firsts import FIRSTS
 from lab.forked import own_fork
 from lab.gated import GATED
 from lab.gitea import Forge
@@ -35,7 +36,7 @@ WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another 
 
 Scene = Callable[[Any], Seen]
 PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
-    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS)),
+    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS, *FIRSTS)),
     ("engine", "real", RESTORES),
 )
 

@@ -32,7 +32,7 @@ from release.lock import ref_of
 T = TypeVar("T")
 Say = Callable[[str], None]
 Tier = Literal["fake", "real"]  # of the engine, as in tests/e2e
-PORTS = {"staging": 30181, "prod": 30182, "dev": 30183, "trial": 30184}
+PORTS = {"staging": 30181, "prod": 30182, "dev": 30183, "trial": 30184, "first": 30185}
 STEPS = [{"weight": 0, "minimum": 5}, {"weight": 50, "minimum": 5}]
 RATE = {"fake": 20, "real": 2}  # user requests per second: two real engines share two cores with all the rest
 
