@@ -64,9 +64,7 @@ def load(file: Path = DEFAULT) -> Pin:
 
 
 def save(pin: Pin, file: Path) -> None:
-    head = (
-        "# Which model is served. Written by `python -m model.make --pin`; the pod refuses to start on other files.\n"
-    )
+    head = "# Which model is served. Written by `sluice model pin`; the pod refuses to start on other files.\n"
     text = yaml.safe_dump(pin.document(), sort_keys=False, allow_unicode=True, width=120)
     file.write_text(head + text, encoding="utf-8")
 
@@ -124,7 +122,7 @@ def verify(pin: Pin, folder: Path) -> None:
     if not folder.is_dir():
         raise PinError(f"{folder}: the model's folder is missing: check `path` in the pin")
     if total(pin.files) != pin.sha256:
-        raise PinError("the pin's sha256 is not that of its own files: write the pin again with model.make --pin")
+        raise PinError("the pin's sha256 is not that of its own files: write the pin again with `sluice model pin`")
     belonging(pin)
     found = compute(folder)
     for name in sorted({*found, *pin.files}):

@@ -6,34 +6,13 @@ import subprocess
 from pathlib import Path
 
 import jsonschema
-import pytest
 from ruamel.yaml import YAML
 
 from release import drift
-from release.approval import app as approval
-from release.cli import app
 from release.environment import Release
-from release.flow import app as flow
 
 ROOT = Path(__file__).parents[2]
-PAGES = [".github/CONTRIBUTING.md", "infrastructure/README.md", "release/README.md", "release/maturity.md"]
 SCHEMA = json.loads((ROOT / "charts/llm/values.schema.json").read_text())
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_every_command_of_a_page_exists(page: str) -> None:
-    text = (ROOT / page).read_text()
-    targets = {word for span in re.findall(r"`make ([a-z0-9 -]+)`", text) for word in span.split()}
-    assert targets
-    known = set(re.findall(r"(?m)^([a-z0-9-]+):", (ROOT / "Makefile").read_text())) | {"test"}
-    folders = re.search(r"(?m)^FOLDERS := (.*)$", (ROOT / "Makefile").read_text())
-    assert folders is not None
-    assert targets <= known | set(folders[1].split())
-    commands = {
-        str(one.name or getattr(one.callback, "__name__", ""))
-        for one in [*app.registered_commands, *flow.registered_commands, *approval.registered_commands]
-    }
-    assert set(re.findall(r"`sluice ([a-z]+)", text)) <= commands | {"image"}
 
 
 def test_all_that_makes_a_release_is_explained_and_the_chart_takes_it() -> None:

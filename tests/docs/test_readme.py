@@ -162,13 +162,6 @@ def test_every_exit_code_is_in_the_table(name: str) -> None:
     assert codes(name) == known | {0, 2, 130}  # promoted, a wrong option, Ctrl-C
 
 
-@pytest.mark.parametrize("name", [*READMES, "tests/e2e/README.md"])
-def test_every_link_leads_somewhere(name: str) -> None:
-    folder = (ROOT / name).parent
-
-    assert [link for link in re.findall(r"\]\(([^)#]+)\)", text(name)) if not (folder / link).exists()] == []
-
-
 def test_make_alone_lists_every_target_with_its_sentence() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
