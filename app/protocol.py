@@ -69,6 +69,13 @@ class Protocol(HttpToolsProtocol):
         else:  # many may go at once, and what ends with them is work too
             self.turns.wait(self.other.key, self.other.go)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client says no more: True when the connection is closed later, for that costs as well."""
+        if self.turns.room():
+            return None
+        self.turns.wait(self.other.key, self.transport.close)
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self.parted or self.turns.room():
             self.received(data)

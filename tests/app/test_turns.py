@@ -151,7 +151,8 @@ async def test_requests_that_wait_on_their_connections_are_all_answered_in_their
     assert door.outcomes() == {"ok": 3 * MANY}
 
 
-async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: Any) -> None:
+@pytest.mark.parametrize("leave", ["abort", "close", "write_eof"])
+async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: Any, leave: str) -> None:
     engine.mode = "hang"
     made = await lines(door, MANY)
     for _, writer in made:
@@ -160,7 +161,7 @@ async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: 
         while engine.running < MANY:
             await asyncio.sleep(0.01)
         for _, writer in made:
-            writer.transport.abort()
+            getattr(writer.transport, leave)()
         while engine.running:
             await asyncio.sleep(0.01)
 
