@@ -2,6 +2,7 @@ import asyncio
 import functools
 import hashlib
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
     assert done[:2] == ["a0", "a1"]
     assert set(done[2:7]) == {"a2", "a3", "b0", "b1", "c0"}
     assert len(done) == 103
+
+
+def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
+    turns = Turns(most=2)
+    turns.waiting = {"a": deque([lambda: None] * 3)}
+
+    assert not turns.room()
+    assert [turns.first(key) for key in ("a", "b", "b", "c", "d")] == [False, True, False, True, False]
+    turns.waiting.clear()
+    turns.turn()
+    assert turns.first("b")
 
 
 async def test_nothing_overtakes_what_waits() -> None:
