@@ -24,7 +24,7 @@ test: test-tools ## Everything that needs no engine and no cluster
 contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
 	lab/install engine && $(PYTHON) -m lab tools otelcol && $(PYTHON) -m pytest tests/lab/real.py
 
-gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|e2e|cluster|engine
 	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment
@@ -40,8 +40,9 @@ quality: environment ## The quality gate on a real engine; PROOF=1 shows on know
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
-infrastructure: environment ## Terraform: formatted, policies kept, and both checks seen to fire
+infrastructure: environment ## Terraform: formatted, policies kept; PLAN=1 (PLAN=cluster): valid, and applied to an API server, PLUGINS=dir
 	lab/install checkov && $(PYTHON) -m lab.terraform
+	$(if $(PLAN),$(PYTHON) -m lab.plan $(filter cluster,$(PLAN)))
 
 summary: environment ## The tables of what quality and perf measured, on the workflow's page too
 	sluice summary

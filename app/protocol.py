@@ -53,16 +53,16 @@ class Protocol(HttpToolsProtocol):
         self.parted = False  # we have said all: what still comes is no request
         self.going = False  # the gateway drains: the next answer is the last
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
+        self.resting: float | None = None  # since when nobody waits for an answer here
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
-        # uvicorn waits for ever for the first request of a connection
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.rest()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer, self.drop_timer):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer, self.timeout_keep_alive_task):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
@@ -71,16 +71,26 @@ class Protocol(HttpToolsProtocol):
         else:  # many may go at once, and what ends with them is work too
             self.turns.wait(self.other.key, self.other.go)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client says no more: True when the connection is closed later, for that costs as well."""
+        if self.turns.room():
+            return None
+        self.turns.wait(self.other.key, self.transport.close)
+        return True
+
     def data_received(self, data: bytes) -> None:
         if self.parted or (not self.waiting and self.turns.room()):
+            self.received(data)
+            return
+        if not self.waiting:
+            self.other.key = self.whose(shown(data)) or self.other.key
+        if self.turns.first(self.other.key):
             self.received(data)
         else:
             self.wait(data)
 
     def wait(self, data: bytes) -> None:
         """Until it is read nothing more is taken from the connection, so that it does not pile up."""
-        if not self.waiting:
-            self.other.key = self.whose(shown(data)) or self.other.key
         self.waiting += 1
         self.transport.pause_reading()
         self.turns.wait(self.other.key, functools.partial(self.go_on, data))
@@ -107,6 +117,25 @@ class Protocol(HttpToolsProtocol):
         self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(self.too_large())
+
+    def rest(self) -> None:
+        """Nobody is to be answered; one timer looks from time to time for how long."""
+        self.resting = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.look)
+
+    def look(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self.resting is None:  # the next rest has a timer of its own
+            return
+        left = self.resting + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            self.timeout_keep_alive_handler()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.look)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.resting = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -143,7 +172,14 @@ class Protocol(HttpToolsProtocol):
             self.drop_timer = None
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn does it, but for the timer: to make and cancel one costs as much as to read a request's head."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self.rest()
         if self.cycle.response_complete and self.cycle.more_body:
             self.drop()
 

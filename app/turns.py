@@ -18,6 +18,7 @@ class Turns:
     def __init__(self, most: int = MOST) -> None:
         self.most, self.done = most, 0
         self.waiting: dict[str, deque[Work]] = {}  # the next key first
+        self.served = set[str]()  # who got something done ahead of others in this turn
         self.turning = False  # the end of this turn will be seen
 
     def room(self) -> bool:
@@ -30,6 +31,13 @@ class Turns:
             asyncio.get_running_loop().call_soon(self.turn)
         return True
 
+    def first(self, key: str) -> bool:
+        """Whether work may be done at once although there is no room: one of a key that has nothing waiting."""
+        if key in self.waiting or key in self.served or len(self.served) >= self.most:
+            return False
+        self.served.add(key)
+        return True
+
     def wait(self, key: str, work: Work) -> None:
         """Work for which there was no room: it is done in one of the next turns."""
         if key in self.waiting:
@@ -40,6 +48,7 @@ class Turns:
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
         self.done, self.turning = 0, bool(self.waiting)
+        self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)
         while self.waiting and self.done < self.most:

@@ -98,7 +98,7 @@ class Reply:
         """Something has come: whoever waits for it goes on, in a turn of the reply's owner."""
         if not self.waiting or self.waiting.done() or self.queued:
             return
-        if self.line.turns.room():
+        if self.line.turns.room() or self.line.turns.first(self.key):
             self.waiting.set_result(None)
         else:
             self.queued = True

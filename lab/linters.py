@@ -35,12 +35,17 @@ def commands(root: Path) -> Iterator[list[str]]:
     yield [str(beside / "hadolint"), "--no-color", "Dockerfile", "lab/Dockerfile"]
 
 
-def rendered(root: Path, environment: str) -> str:
-    """The workload's chart as this environment gets it, and the monitoring chart."""
-    workload = [str(root / "charts/llm"), "--values", str(root / f"environments/{environment}/values.yaml")]
+def workload(root: Path, environment: str) -> list[str]:
+    """Helm's words for the workload's chart as this environment gets it, with a release of the right form."""
+    chart = [str(root / "charts/llm"), "--values", str(root / f"environments/{environment}/values.yaml")]
     images = ["--set", f"release.version=v1.0.0,release.images.gateway={IMAGE},release.images.engine={IMAGE}"]
     model = ["--set", f"release.model.id=m,release.model.revision=r,release.model.sha256={HEX},release.gates={HEX}"]
-    charts = [[*workload, *images, *model], [str(root / "monitoring/chart")]]
+    return [*chart, *images, *model]
+
+
+def rendered(root: Path, environment: str) -> str:
+    """The workload's chart and the monitoring chart."""
+    charts = [workload(root, environment), [str(root / "monitoring/chart")]]
     return "\n---\n".join(run(paths.BIN / "helm", "template", "llm", *words) for words in charts)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from pathlib import Path
 
 from lab import paths
 from lab.process import run
@@ -22,7 +23,7 @@ def make() -> None:
     run("openssl", "genrsa", "-out", paths.PKI / "sa.key", "2048")
     token = secrets.token_urlsafe(32)
     private("tokens.csv", f'{token},admin,admin,"system:masters"\n')
-    paths.KUBECONFIG.write_text(kubeconfig(token))
+    paths.KUBECONFIG.write_text(kubeconfig(token, SERVER, paths.PKI / "ca.crt"))
     paths.KUBECONFIG.chmod(0o600)
 
 
@@ -52,9 +53,9 @@ def private(name: str, text: str) -> None:
     file.write_text(text)
 
 
-def kubeconfig(token: str) -> str:
+def kubeconfig(token: str, server: str, authority: Path) -> str:
     """An admin's kubeconfig; JSON, which every reader of YAML accepts."""
-    cluster = {"server": SERVER, "certificate-authority": str(paths.PKI / "ca.crt")}
+    cluster = {"server": server, "certificate-authority": str(authority)}
     return json.dumps(
         {
             "apiVersion": "v1",

@@ -49,23 +49,22 @@ def seconds_of(text: str) -> float:
 
 
 def etcd() -> Program:
-    beside_python = Path(sys.executable).parent / "etcd"
-    program = str(beside_python) if beside_python.exists() else shutil.which("etcd") or "etcd"
     peer = f"http://127.0.0.1:{paths.ETCD_PORT + 1}"
-    return Program(
-        "etcd",
-        [
-            program,
-            f"--data-dir={paths.STATE}/etcd",
-            f"--listen-client-urls={ETCD}",
-            f"--advertise-client-urls={ETCD}",
-            f"--listen-peer-urls={peer}",
-            f"--initial-advertise-peer-urls={peer}",
-            f"--initial-cluster=default={peer}",
-            "--unsafe-no-fsync",
-        ],
-        answers(f"{ETCD}/health"),
-    )
+    return Program("etcd", etcd_command(paths.STATE / "etcd", ETCD, peer), answers(f"{ETCD}/health"))
+
+
+def etcd_command(data: Path, address: str, peer: str) -> list[str]:
+    beside_python = Path(sys.executable).parent / "etcd"
+    return [
+        str(beside_python) if beside_python.exists() else shutil.which("etcd") or "etcd",
+        f"--data-dir={data}",
+        f"--listen-client-urls={address}",
+        f"--advertise-client-urls={address}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        "--unsafe-no-fsync",
+    ]
 
 
 def apiserver() -> Program:

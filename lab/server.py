@@ -51,13 +51,17 @@ class Server:
             self.child = subprocess.Popen(self.command(), stdout=log, stderr=log, **self.rights)  # noqa: S603
         until = time.monotonic() + self.seconds
         while time.monotonic() < until and self.child.poll() is None:
-            try:
-                if httpx2.get(f"{self.address}{self.health}", timeout=2).status_code == 200:
-                    return
-            except httpx2.HTTPError:
-                time.sleep(0.1)
+            if self.answers():
+                return
+            time.sleep(0.1)
         self.down()
         raise NotReady(f"{self.name} does not answer: see {self.log}")
+
+    def answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.address}{self.health}", timeout=2).status_code == 200
+        except httpx2.HTTPError:
+            return False
 
     def down(self) -> None:
         if self.child is not None:

@@ -16,11 +16,12 @@ Say = Callable[[str], None]
 BUILD_DISK_GIB = 12  # Go's module and build caches at their peak
 KUBERNETES = "k8s.io/kubernetes"
 HELM = "helm.sh/helm/v3"
+TOFU = "github.com/opentofu/opentofu"
 ARGO = "github.com/argoproj/argo-rollouts"
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
-BY_NAME = {"act", "actionlint", "cosign", "gitea", "hclfmt", "kubeconform", "otelcol"}
+BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol", "tofu"}
 TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
 WITH_C = {"gitea"}  # its SQLite is a C library
 
@@ -130,12 +131,14 @@ def compile_(tool: Tool) -> None:
 
 
 def flags(tool: Tool) -> list[str]:
-    """Kubernetes and Helm want to be told their version; some are built with less, or more, than their default."""
+    """Some want to be told their version, or that they are a release; some are built with less, or more, than usual."""
     linked = "-s -w"
     if tool.package.startswith(KUBERNETES):
         linked += f" -X k8s.io/component-base/version.gitVersion={modules.version(tool.folder, KUBERNETES)}"
     if tool.package.startswith(HELM):
         linked += f" -X {HELM}/internal/version.version={modules.version(tool.folder, HELM)}"
+    if tool.package.startswith(TOFU):
+        linked += f" -X {TOFU}/version.dev=no"
     tags = ["-tags", TAGS[tool.folder]] if tool.folder in TAGS else []
     return [*tags, "-ldflags", linked]
 

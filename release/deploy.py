@@ -42,8 +42,8 @@ class Deploy:
         if self.checked is not None:
             return self.checked
         release = self.environment.release
-        self.start_anew()
         check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
+        self.start_anew()
         new = run(self.helm.rendered(*self.values))
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):

@@ -2,6 +2,7 @@ import asyncio
 import functools
 import hashlib
 import json
+from collections import deque
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,17 @@ async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
     assert done[:2] == ["a0", "a1"]
     assert set(done[2:7]) == {"a2", "a3", "b0", "b1", "c0"}
     assert len(done) == 103
+
+
+def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
+    turns = Turns(most=2)
+    turns.waiting = {"a": deque([lambda: None] * 3)}
+
+    assert not turns.room()
+    assert [turns.first(key) for key in ("a", "b", "b", "c", "d")] == [False, True, False, True, False]
+    turns.waiting.clear()
+    turns.turn()
+    assert turns.first("b")
 
 
 async def test_nothing_overtakes_what_waits() -> None:
@@ -151,7 +163,8 @@ async def test_requests_that_wait_on_their_connections_are_all_answered_in_their
     assert door.outcomes() == {"ok": 3 * MANY}
 
 
-async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: Any) -> None:
+@pytest.mark.parametrize("leave", ["abort", "close", "write_eof"])
+async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: Any, leave: str) -> None:
     engine.mode = "hang"
     made = await lines(door, MANY)
     for _, writer in made:
@@ -160,7 +173,7 @@ async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: 
         while engine.running < MANY:
             await asyncio.sleep(0.01)
         for _, writer in made:
-            writer.transport.abort()
+            getattr(writer.transport, leave)()
         while engine.running:
             await asyncio.sleep(0.01)
 

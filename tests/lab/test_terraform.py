@@ -6,8 +6,10 @@ import pytest
 from lab import terraform
 
 FOLDER = Path(__file__).parents[2] / "infrastructure"
-FMT = """#!/bin/sh
-sed 's/^  type = string/  type        = string/' "$1"
+TOFU = """#!/bin/sh
+for folder; do :; done
+grep -rl '= \\[\\[' "$folder" && exit 2
+grep -rl '^  type = string' "$folder" && exit 3 || exit 0
 """
 CHECKOV = """#!/bin/sh
 grep -rq "scan_on_push = false" "$2" && echo "Check: CKV_AWS_163" && found=1
@@ -21,7 +23,7 @@ exit "${found:-0}"
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand-ins that know the planted faults; the real ones judge in `make infrastructure`."""
     (tmp_path / "bin").mkdir()
-    for name, text in (("hclfmt", FMT), ("checkov", CHECKOV)):
+    for name, text in (("tofu", TOFU), ("checkov", CHECKOV)):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setattr("lab.paths.BIN", tmp_path / "bin")
@@ -35,7 +37,7 @@ def test_what_is_there_has_no_findings_and_every_planted_fault_has_one(programs:
 
 
 def test_each_planted_fault_changes_what_stands_there() -> None:
-    for file, good, bad, _ in terraform.PLANTED:
+    for file, good, bad, _ in (*terraform.PLANTED, terraform.UNREADABLE):
         text = (FOLDER / file).read_text()
         assert text.count(good) >= 1
         assert text != text.replace(good, bad)
