@@ -57,15 +57,11 @@ def test_a_gates_yaml_that_cannot_be_used_is_one_line_and_its_own_exit_code(tmp_
 
 
 def test_a_new_gate_is_a_few_lines_of_data(tmp_path, promtool):
-    """Four lines in gates.yaml give templates, rules that promtool takes, and a verdict."""
+    """The lines of the page, in gates.yaml, give templates, rules that promtool takes, and a verdict."""
     path = tmp_path / "gates.yaml"
-    new = (
-        "  slow-tpot:\n"
-        '    bad: sluice_slow_total{kind="tpot"}\n'
-        '    unmeasured: sluice_unmeasured_requests{kind="tpot"}\n'
-        "    tolerated: 0.01\n"
-        "    unacceptable: 0.05\n"
-    )
+    page = PATH.with_name("README.md").read_text()
+    new = "".join(f"{line[2:]}\n" for line in page.splitlines() if line.startswith("    "))
+    assert new.startswith("  slow-tpot:\n")
     path.write_text(PATH.read_text().replace("gates:\n", f"gates:\n{new}", 1))
     made = generate.files(load(path))
     assert {"rollouts/analysis/slow-tpot.yaml", "rollouts/analysis/slow-tpot-watch.yaml"} <= set(made)
