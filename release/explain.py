@@ -154,7 +154,7 @@ def shares(one: Evidence) -> str:
     """The canary's bad share and stable's."""
     if not one.n:
         return "no canary request was judged"
-    canary = f"{one.c} of {one.n:,} judged canary requests were bad ({percent(one.c / one.n)})"
+    canary = f"{one.c} of {one.n:,} judged canary requests were bad ({percent(one.c / one.n)}){one.hidden}"
     if not one.stable_n:
         return canary
     return f"{canary}, stable had {one.stable_c} of {one.stable_n:,} ({percent(one.stable_c / one.stable_n)})"

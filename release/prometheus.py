@@ -27,11 +27,17 @@ class Evidence:
     stable_c: int = 0
     verdict: int = UNDECIDED
     values: dict[str, float] = field(default_factory=dict)  # tolerated, stable, unacceptable
+    unmeasured: int = 0  # of the canary's: nobody can tell yet whether they are bad
 
     @property
     def against(self) -> float:
         """What the fail threshold is held against: the weaker of both e-values."""
         return min(self.values.get("tolerated", 0.0), self.values.get("stable", 0.0))
+
+    @property
+    def hidden(self) -> str:
+        """What is not known, as words that go on; empty where all of it is."""
+        return f", {self.unmeasured} not measured yet" if self.unmeasured else ""
 
     @property
     def word(self) -> str:
@@ -64,7 +70,8 @@ class Prometheus:
 
     def evidence(self, rollout: str, release: str, past: str = "") -> list[Evidence]:
         """Every gate of one attempt, by step, source and name; `past` (like `6h`) also finds what has ended."""
-        wanted = f'{{__name__=~"sluice:gate_(n|bad|evidence|verdict)",rollout="{rollout}",release="{release}"}}'
+        names = "sluice:gate_(n|bad|unmeasured|evidence|verdict)"
+        wanted = f'{{__name__=~"{names}",rollout="{rollout}",release="{release}"}}'
         query = f"last_over_time({wanted}[{past}])" if past else wanted
         found: dict[tuple[str, str, str], Evidence] = {}
         for labels, value in numbers(self.instant(query)):
@@ -100,6 +107,8 @@ def add(one: Evidence, labels: dict[str, str], value: float) -> None:
             one.stable_c = int(value)
         else:
             one.c = int(value)
+    elif name == "sluice:gate_unmeasured" and arm == "canary":
+        one.unmeasured = int(value)
     elif name == "sluice:gate_evidence":
         one.values[labels.get("evidence", "")] = value
     elif name == "sluice:gate_verdict":

@@ -161,7 +161,8 @@ def numbers(one: Evidence) -> dict[str, Any]:
 
 
 def told(one: Evidence) -> str:
-    return f"gate {one.gate}, {one.source}s at {one.step} %: {one.word}, {one.c} of {one.n} bad{against(one)}"
+    where = f"gate {one.gate}, {one.source}s at {one.step} %"
+    return f"{where}: {one.word}, {one.c} of {one.n} bad{one.hidden}{against(one)}"
 
 
 def against(one: Evidence) -> str:

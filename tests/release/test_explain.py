@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -67,6 +68,11 @@ def test_a_wait_says_what_is_missing(state: Make) -> None:
     assert told[0] == "v1.1.0-r2 has no verdict yet: canary at 5 % (step 5 of 10)."
     assert len(told) == 2
     assert "e-value 120 of 100 to pass, 4.0 million of 1,000 to stop" in told[1]
+
+
+def test_a_wait_for_what_cannot_be_measured_yet_says_so(state: Make) -> None:
+    told = explain(case(state(), replace(evidence(UNDECIDED), unmeasured=300)))
+    assert re.search(r"judged canary requests were bad \(.*\), 300 not measured yet, stable had", told[1])
 
 
 def test_missing_figures_are_said(state: Make) -> None:

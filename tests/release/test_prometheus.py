@@ -23,6 +23,14 @@ def test_the_figures_of_a_gate_come_together(prometheus: Prometheus, metrics: An
     assert 'release="v1.1.0-r2"' in metrics.heard("GET")[0]["query"]["query"][0]
 
 
+def test_what_could_not_be_measured_is_the_canarys(prometheus: Prometheus, samples: Add) -> None:
+    samples("sluice:gate_unmeasured", 300, arm="canary")
+    samples("sluice:gate_unmeasured", 9000, arm="stable")
+    samples("sluice:gate_verdict", 0)
+    (one,) = prometheus.evidence("r", "v")
+    assert (one.unmeasured, one.hidden) == (300, ", 300 not measured yet")
+
+
 def test_what_is_not_a_number_says_nothing(prometheus: Prometheus, samples: Add) -> None:
     samples("sluice:gate_verdict", "NaN")
     assert prometheus.evidence("demo/llm-engine", "v1.1.0-r2") == []

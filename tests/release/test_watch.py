@@ -97,11 +97,13 @@ def test_a_gate_is_told_when_its_verdict_comes(
     api.on("GET", rollout_path, rollout(), rollout(), healthy())
     samples("sluice:gate_n", 24, arm="canary", basis="started")
     samples("sluice:gate_bad", 9, arm="canary")
+    samples("sluice:gate_unmeasured", 3, arm="canary")
     samples("sluice:gate_verdict", -1)
     kept = Kept()
     watch(cluster, kept, prometheus).verdict()
     gates = [event for event in kept.events if event.kind == "gate"]
     assert [(one.figures["n"], one.figures["c"], one.figures["verdict"]) for one in gates] == [(24, 9, "fail")]
+    assert "fail, 9 of 24 bad, 3 not measured yet" in gates[0].text
 
 
 def test_a_prometheus_that_is_away_costs_only_the_figures(
