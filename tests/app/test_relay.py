@@ -227,3 +227,14 @@ async def test_slow_tokens_are_counted_with_a_bound_of_their_own(door: Any, cana
     assert door.count("sluice_slow_total", kind="tpot", arm="canary") == 1
     assert door.count("sluice_slow_total", kind="ttft") == 0
     assert door.count("sluice_slow_bound_seconds", kind="tpot", origin="measured") == pytest.approx(0.051)
+
+
+async def test_only_what_is_streamed_waits_for_a_slow_bound(door: Any, canary: Any) -> None:
+    """A gateway whose users do not stream never has one: it must not look as if it could not see them."""
+    door.gateway.board.show(canary(100))
+    for stream in (False, False, True):
+        await door.post(CHAT, asked(stream), x_sluice_user="ann")
+
+    assert door.outcomes(arm="canary") == {"ok": 3}
+    assert door.count("sluice_unmeasured_requests", kind="ttft", arm="canary") == 1
+    assert door.count("sluice_unmeasured_requests", kind="tpot", arm="canary") == 1
