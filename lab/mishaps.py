@@ -118,7 +118,7 @@ def switched_and_stopped(site: Site) -> Seen:
         office.commit("chore(dev): release v0.2.0", files)
         handed = site.deployed("dev")
         ring = site.bell.wait("dev", "v0.2.0", "aborted")
-        waited(lambda: active(site) == site.cluster("dev").state().stable, "dev: Argo does not switch back")
+        waited(lambda: active() == site.cluster("dev").state().stable, "dev: Argo does not switch back")
         weights = [one.weight for one in line.of("v0.2.0")]
     noticed = measures.noticed(measures.read(records))
     return {
@@ -131,7 +131,7 @@ def switched_and_stopped(site: Site) -> Seen:
     }
 
 
-def active(site: Site) -> str:
+def active() -> str:
     """The template that Argo's active Service selects."""
     [service] = [one for one in listed("services", "dev") if one["metadata"]["name"] == f"{NAME}-engine-stable"]
     return str(service["spec"]["selector"].get("rollouts-pod-template-hash", ""))

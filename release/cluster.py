@@ -150,7 +150,7 @@ def weight_of(status: dict[str, Any]) -> int:
         return 100
     active = (status.get("blueGreen") or {}).get("activeSelector")
     if active is not None:
-        return 100 if active == current else 0
+        return 100 if active == current and not status.get("abort") else 0
     return int((weights.get("canary") or {}).get("weight") or 0)
 
 

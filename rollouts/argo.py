@@ -49,7 +49,7 @@ def template(name: str, args: tuple[str, ...], metrics: list[Document]) -> Docum
 
 def declared(arg: str) -> dict[str, str]:
     """A watch has a number of checks only where something waits for its end."""
-    return {"name": arg} | ({"value": str(ENDLESS)} if arg == "checks" else {})
+    return {"name": arg, "value": str(ENDLESS)} if arg == "checks" else {"name": arg}
 
 
 def decision(

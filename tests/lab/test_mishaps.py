@@ -34,3 +34,12 @@ def test_helms_revisions_are_read_with_their_status(cluster: Any, api: Any) -> N
     assert mishaps.revisions(site, "demo") == {1: "superseded", 2: "pending-upgrade"}
     [query] = [heard["query"] for asked, at, heard in api.asked if at == path]
     assert query["labelSelector"] == ["owner=helm,name=llm"]
+
+
+def test_what_argo_switched_to_is_read_from_its_active_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        {"metadata": {"name": "llm-engine-canary"}, "spec": {"selector": {"rollouts-pod-template-hash": "new"}}},
+        {"metadata": {"name": "llm-engine-stable"}, "spec": {"selector": {"rollouts-pod-template-hash": "old"}}},
+    ]
+    monkeypatch.setattr(mishaps, "listed", lambda kind, namespace: found)
+    assert mishaps.active() == "old"

@@ -55,6 +55,7 @@ def test_a_first_install_is_not_in_progress(state: Make) -> None:
 def test_blue_green_has_all_traffic_or_none(state: Make) -> None:
     assert state(canary={}, blueGreen={"activeSelector": "old"}).weight == 0
     assert state(canary={}, blueGreen={"activeSelector": "new"}).weight == 100
+    assert state(canary={}, blueGreen={"activeSelector": "new"}, abort=True).weight == 0  # as the gateway takes it
 
 
 def test_a_reason_is_for_the_release_that_it_was_given_to(rollout: Callable[..., dict[str, Any]]) -> None:
