@@ -5,7 +5,8 @@
 # The digest is the one that Docker Hub gave for this tag in public build logs and pins
 # (AetherAI3/agent-browser: Dockerfile), Python 3.11.16.
 ARG PYTHON_BASE=python:3.11-slim-bookworm@sha256:528257d48c1da0dcecc2e725d1ae34498d60c965f1241e39cd6a85a8859bdf84
-# A tag: no public source was found that names this version's digest. A fork that runs on GPUs pins what it pulled.
+# A tag: no public source was found that names this version's digest, and none is made up. Renovate pins it in a fork's
+# first pull request (.github/renovate.json); by hand: docker buildx imagetools inspect, and its name
 ARG ENGINE_BASE=vllm/vllm-openai:v0.32.0
 
 FROM ${PYTHON_BASE} AS build

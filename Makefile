@@ -24,7 +24,7 @@ test: test-tools ## Everything that needs no engine and no cluster
 contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
 	lab/install engine && $(PYTHON) -m lab tools otelcol && $(PYTHON) -m pytest tests/lab/real.py
 
-gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|cluster|engine
+gitops: environment ## The workflows, executed on a real forge and the lab: PART=forge|gates|e2e|cluster|engine
 	@lab/install lab && $(PYTHON) -m lab.gitops $(PART)
 
 $(filter-out model quality,$(FOLDERS)): environment

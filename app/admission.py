@@ -8,6 +8,7 @@ from starlette.requests import Request
 from app import call, caps
 from app.arms import Arms
 from app.call import Call
+from app.cycle import CLIENT
 from app.errors import Refusal
 from app.exchange import Exchange
 from app.gateway import Gateway
@@ -40,7 +41,8 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     try:
         entry.source, arm = call.probe(request, gateway.settings)
         key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
-        entry.key = key.name if key else ""
+        entry.key = request.scope[CLIENT].key = key.name if key else ""
+        gateway.slots.look(key)  # before anything is spent on a request that cannot be taken
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
         gateway.shapes.check(path, asked)
@@ -49,6 +51,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
             await gateway.quotas.take(key)
         place = gateway.place(who, arm, entry.source)
         wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
+        wanted.key = entry.key
         exchange = gateway.begin(wanted, key, place)
     except Refusal as refusal:
         entry.code = refusal.code

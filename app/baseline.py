@@ -49,16 +49,18 @@ class Baseline:
         if self.arms:
             self.metrics.bound.labels(self.arms.rollout, self.release, *what, origin).set(seconds)
         waiting, self.unjudged = self.unjudged, deque(maxlen=UNJUDGED)
-        for one in waiting:
-            self.judge(*one)
+        for where, kind, took in waiting:
+            self.metrics.unmeasured.labels(*where, kind).dec()
+            self.judge(where, kind, took)
 
     def judge(self, where: Where, kind: str, seconds: float) -> None:
         """Count a judged request's time when it is above the bound; keep it until there is one."""
-        if self.arms is None or not self.arms.in_progress:
+        if self.arms is None or not self.arms.in_progress or where[1] != self.arms.release:
             return
         limit = self.bounds.get((where[-1], kind))
         if limit is None:
             self.unjudged.append((where, kind, seconds))
+            self.metrics.unmeasured.labels(*where, kind).inc()
         elif seconds > limit:
             self.metrics.slow.labels(*where, kind).inc()
 

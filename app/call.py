@@ -46,6 +46,7 @@ class Call:
     id: str
     repeatable: bool = True  # sending it twice leaves nothing twice
     question: Question = NOTHING
+    key: str = ""  # the name of the API key
 
 
 async def read(request: Request, settings: Settings) -> dict[str, Any]:

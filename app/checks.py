@@ -12,6 +12,7 @@ from app.said import Said, text_of
 from app.words import Words, normal
 
 QUEUED = 1000  # answers that wait to be looked at; when more come, the oldest go unseen
+GATHER_SECONDS = 0.02  # so long they wait at least: waking up for each would cost as much as looking at it
 LONGEST_UNIT = 40  # characters that come again and again
 Told = Callable[[dict[str, bool]], None]
 TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a ruler, or a laugh
@@ -79,6 +80,7 @@ class Checker:
         """Until cancelled."""
         while True:
             await self.wanted.wait()
+            await asyncio.sleep(GATHER_SECONDS)
             while self.waiting:
                 self.look(*self.waiting.popleft())
                 if self.waiting:

@@ -1,8 +1,10 @@
-"""Metrics that find the child of some labels at one look.
+"""Metrics that find the child of some labels at one look, and count without asking whether they may.
 
-prometheus_client makes a text of every label and takes a lock each time, a dozen times per request.
+prometheus_client makes a text of every label, takes a lock, looks whether it is a child and goes through the buckets
+one by one each time, a dozen times per request.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +36,8 @@ class Known(MetricWrapperBase):
 
 
 class KnownCounter(Known, Counter):
-    pass
+    def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
+        self._value.inc(amount)  # only a child has one
 
 
 class KnownGauge(Known, Gauge):
@@ -42,4 +45,6 @@ class KnownGauge(Known, Gauge):
 
 
 class KnownHistogram(Known, Histogram):
-    pass
+    def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
+        self._sum.inc(amount)
+        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)  # the last bound is infinite

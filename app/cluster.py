@@ -118,7 +118,9 @@ def hashes(status: Object) -> tuple[str, str, float]:
     """Template hash of stable, of the canary ('' when there is none), and the canary's weight in percent."""
     current, stable = status["currentPodHash"], status.get("stableRS") or status["currentPodHash"]
     blue_green: Any = status.get("blueGreen") or {}
-    if active := blue_green.get("activeSelector"):
+    if (active := blue_green.get("activeSelector")) == current != stable:
+        return stable, current, 100.0  # switched, and still watched: an abort sends everybody back to stable
+    if active:
         return active, (current if current != active else ""), 0.0
     if current == stable:
         return stable, "", 0.0

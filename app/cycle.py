@@ -13,6 +13,7 @@ class Client:
 
     def __init__(self) -> None:
         self.gone = False
+        self.key = ""  # whose requests came last
         self.sent = False  # the whole of the request that is being read
         self.leave: Callable[[], None] | None = None  # called when it goes away
 

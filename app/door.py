@@ -25,10 +25,11 @@ class Names(Headers):
     def __init__(self, scope: Scope) -> None:
         super().__init__(scope=scope)
         # of a name that comes twice the first counts, as with the usual ones
-        self.found = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
+        self.found: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 
     def get(self, key: str, default: Any = None) -> Any:
-        return self.found.get(key, default)
+        value = self.found.get(key.encode())
+        return default if value is None else value.decode("latin-1")
 
 
 class Asked(Request):

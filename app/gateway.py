@@ -155,3 +155,13 @@ def unplaced(app: FastAPI) -> dict[str, str]:
     gateway: Gateway | None = getattr(app.state, "gateway", None)
     arms = gateway.board.arms if gateway else None
     return {"x-sluice-version": arms.version if arms else app.state.settings.version, "x-sluice-variant": NONE}
+
+
+def whose(app: FastAPI, authorization: str) -> str:
+    """The name of the API key that is shown; '' where none is asked for, and for one that nobody has."""
+    gateway: Gateway | None = getattr(app.state, "gateway", None)
+    try:
+        key = gateway.keys.of(authorization) if gateway else None
+    except Refusal:
+        return ""
+    return key.name if key else ""

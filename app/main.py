@@ -35,6 +35,7 @@ from app.samples import sampling
 from app.settings import Settings
 from app.slots import Slots
 from app.traces import Traces
+from app.turns import Turns
 from app.words import Words, loaded
 
 
@@ -42,7 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
     app = FastAPI(lifespan=lifespan)
     describe(app, settings)
-    app.state.settings, app.state.metrics = settings, counters
+    app.state.settings, app.state.metrics, app.state.turns = settings, counters, Turns()
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
@@ -70,7 +71,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     keys = Keys(settings.keys_file, counters.keys_broken)
     budget = Budget(settings.rescue_share if settings.rescue else 0)
     async with (
-        contextlib.aclosing(Pool(settings.connect_seconds)) as pool,
+        contextlib.aclosing(Pool(settings.connect_seconds, app.state.turns)) as pool,
         running(checker.run()),
         running(keys.run()),
         running(app.state.journal.run()),

@@ -62,6 +62,9 @@ class Metrics:
         self.words_broken = gauge("sluice_words_file_broken", "1 while the newest list of words is not used", ())
         self.flags_broken = gauge("sluice_flags_file_broken", "1 while the newest file of flags is not used", ())
         self.circuits = gauge("sluice_open_circuits", "Engine pods that are passed over", ())
+        self.unmeasured = gauge(
+            "sluice_unmeasured_requests", "Judged requests whose time waits for a slow bound", (*WHERE, "kind")
+        )
         self.bound = gauge(
             "sluice_slow_bound_seconds", "Above it is slow", ("rollout", "release", "source", "kind", "origin")
         )
@@ -100,6 +103,7 @@ class Metrics:
                 self.requests.labels(*where, ending)
             for kind in KINDS:
                 self.slow.labels(*where, kind)
+                self.unmeasured.labels(*where, kind)
             for check, result in product(CHECKS, RESULTS):
                 self.checked.labels(*where, check, result)
         for result in RESCUES:
@@ -118,5 +122,5 @@ class Metrics:
             counters = (self.started, self.requests, self.slow, self.checked, self.rescues, self.tokens)
             for metric in (*counters, self.ttft, self.tpot, self.seconds):
                 metric.remove_by_labels({"release": release})
-            for gauge in (self.step_started, self.weight, self.bound):
+            for gauge in (self.step_started, self.weight, self.bound, self.unmeasured):
                 gauge.remove_by_labels({"release": release})

@@ -33,10 +33,13 @@ def described(headers: Headers, user: str, key: str) -> Person:
     Raises:
         Refusal: a header says too much.
     """
-    profile = capped(headers, "x-sluice-profile", PROFILE_MOST)
-    pairs = (part.partition("=") for part in profile.split(";") if part.strip())
-    said = {name.strip(): value.strip() for name, _, value in pairs}
+    said = profile(capped(headers, "x-sluice-profile", PROFILE_MOST))
     return Person(user, key, capped(headers, "x-sluice-region", MOST), capped(headers, "x-sluice-device", MOST), said)
+
+
+def profile(text: str) -> dict[str, str]:
+    pairs = (part.partition("=") for part in text.split(";") if part.strip()) if text else ()
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def capped(headers: Headers, name: str, most: int) -> str:

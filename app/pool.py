@@ -8,6 +8,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from app.turns import Turns
 from app.wire import HungUp, Line, Reply, Unreachable
 
 KEEP_ALIVE_SECONDS = 2  # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
@@ -50,14 +51,19 @@ def known(engine: str, path: str) -> Address:
 class Pool:
     """Without a limit: admission is our own. Needs a running loop."""
 
-    def __init__(self, connect_seconds: float) -> None:
+    def __init__(self, connect_seconds: float, turns: Turns | None = None) -> None:
+        self.turns = turns or Turns()
         self.connect_seconds, self.loop = connect_seconds, asyncio.get_running_loop()
         self.idle: defaultdict[str, list[Line]] = defaultdict(list)  # by engine, the last used one last
         self.lines: set[Line] = set()
         self.sweeping: asyncio.TimerHandle | None = None
 
-    async def post(self, engine: str, path: str, headers: dict[str, str], body: bytes, seconds: float) -> Reply:
+    async def post(
+        self, engine: str, path: str, headers: dict[str, str], body: bytes, seconds: float, key: str = ""
+    ) -> Reply:
         """Send a request; the reply has begun. Once more on a new connection when the engine had closed an old one.
+
+        Whoever waits for it goes on in the turns of `key`.
 
         Raises:
             TimeoutError: no answer in time.
@@ -68,12 +74,12 @@ class Pool:
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (to.head, said, len(body), body)
         if line := self.kept(engine):
             try:
-                return await asked(line, request, seconds)
+                return await asked(line, request, seconds, key)
             except HungUp as fault:
                 if fault.started:
                     raise
         line = await self.connected(engine, to, until - self.loop.time())
-        return await asked(line, request, until - self.loop.time())
+        return await asked(line, request, until - self.loop.time(), key)
 
     def kept(self, engine: str) -> Line | None:
         """A connection that was used before and is good still."""
@@ -87,7 +93,7 @@ class Pool:
 
     async def connected(self, engine: str, to: Address, seconds: float) -> Line:
         def made() -> Line:
-            return Line(self.loop, functools.partial(self.free, engine))
+            return Line(self.loop, functools.partial(self.free, engine), self.turns)
 
         context = self.tls if to.secure else None
         try:
@@ -135,8 +141,8 @@ class Pool:
         await asyncio.sleep(0)
 
 
-async def asked(line: Line, request: bytes, seconds: float) -> Reply:
-    reply = line.ask(request)
+async def asked(line: Line, request: bytes, seconds: float, key: str) -> Reply:
+    reply = line.ask(request, key)
     try:
         return await reply.head(seconds)
     except BaseException:

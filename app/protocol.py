@@ -4,6 +4,7 @@ Whoever is refused can read why, also one who sends all of a body first: until t
 """
 
 import asyncio
+import functools
 import json
 from collections.abc import Callable
 from http import HTTPStatus
@@ -14,9 +15,12 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
+from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
+LAST_SECONDS = 2.0  # for a request that is on its way when we go: on a connection closed at once it would be lost
+KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -28,10 +32,15 @@ class Parting:
 
 
 class Protocol(HttpToolsProtocol):
-    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it."""
+    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it.
+
+    What comes in a moment when there is too much to do waits unread, in the order of the key that it shows.
+    """
 
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
+    turns: Turns  # of the loop
+    whose: Callable[[str], str] = staticmethod(str)  # whom an Authorization names
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -42,22 +51,59 @@ class Protocol(HttpToolsProtocol):
         self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
         self.dropped = 0  # bytes of it
         self.parted = False  # we have said all: what still comes is no request
+        self.going = False  # the gateway drains: the next answer is the last
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
+        self.resting: float | None = None  # since when nobody waits for an answer here
+        self.waiting = 0  # pieces of requests that have come, and whose turn has not
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
-        # uvicorn waits for ever for the first request of a connection
-        self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        self.rest()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer, self.drop_timer):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer, self.timeout_keep_alive_task):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
-        self.other.go()
+        if self.turns.room():
+            self.other.go()
+        else:  # many may go at once, and what ends with them is work too
+            self.turns.wait(self.other.key, self.other.go)
+
+    def eof_received(self) -> bool | None:  # type: ignore[override]
+        """The client says no more: True when the connection is closed later, for that costs as well."""
+        if self.turns.room():
+            return None
+        self.turns.wait(self.other.key, self.transport.close)
+        return True
 
     def data_received(self, data: bytes) -> None:
+        if self.parted or (not self.waiting and self.turns.room()):
+            self.received(data)
+            return
+        if not self.waiting:
+            self.other.key = self.whose(shown(data)) or self.other.key
+        if self.turns.first(self.other.key):
+            self.received(data)
+        else:
+            self.wait(data)
+
+    def wait(self, data: bytes) -> None:
+        """Until it is read nothing more is taken from the connection, so that it does not pile up."""
+        self.waiting += 1
+        self.transport.pause_reading()
+        self.turns.wait(self.other.key, functools.partial(self.go_on, data))
+
+    def go_on(self, data: bytes) -> None:
+        self.waiting -= 1
+        if self.transport.is_closing():
+            return
+        if not self.waiting and not self.flow.read_paused:
+            self.transport.resume_reading()
+        self.received(data)
+
+    def received(self, data: bytes) -> None:
         if self.drop_timer:
             self.dropped += len(data)
             if self.dropped > DROPPED_BYTES:
@@ -70,24 +116,53 @@ class Protocol(HttpToolsProtocol):
         self.head_bytes += len(data)
         self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
-            self.refuse(431, "head_too_large", "the headers are too many or too long: send less")
+            self.refuse(self.too_large())
+
+    def rest(self) -> None:
+        """Nobody is to be answered; one timer looks from time to time for how long."""
+        self.resting = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.look)
+
+    def look(self) -> None:
+        self.timeout_keep_alive_task = None
+        if self.resting is None:  # the next rest has a timer of its own
+            return
+        left = self.resting + self.timeout_keep_alive - self.loop.time()
+        if left <= 0:
+            self.timeout_keep_alive_handler()
+        else:
+            self.timeout_keep_alive_task = self.loop.call_later(left, self.look)
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.resting = None
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self.head_bytes, self.other.sent = 0, False
         self.scope[CLIENT] = self.other  # type: ignore[literal-required]
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MAX_HEADERS:  # the others are not even read
+            raise self.too_large()
+        super().on_header(name, value)
+
+    def too_large(self) -> Refusal:
+        self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
+        return self.refusal
+
     def on_headers_complete(self) -> None:
         if self.head_timer:
             self.head_timer.cancel()
         self.head_bytes = self.head_timer = None
         size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
-            self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
-            raise self.refusal
+        if size > MAX_HEAD_BYTES:
+            raise self.too_large()
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun
         self.cycle.transport = self.parting  # type: ignore[assignment]
+        if self.going:
+            self.cycle.keep_alive = False
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -97,9 +172,25 @@ class Protocol(HttpToolsProtocol):
             self.drop_timer = None
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
+        """As uvicorn does it, but for the timer: to make and cancel one costs as much as to read a request's head."""
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self.rest()
         if self.cycle.response_complete and self.cycle.more_body:
             self.drop()
+
+    def shutdown(self) -> None:
+        """The gateway drains: who asks once more is answered, and told that it was the last time."""
+        self.going = True
+        if self.cycle and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
+        elif self.timeout_keep_alive_task:  # it is idle
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = self.loop.call_later(LAST_SECONDS, self.timeout_keep_alive_handler)
 
     def part(self) -> None:
         """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""
@@ -122,12 +213,12 @@ class Protocol(HttpToolsProtocol):
             self.flow.resume_reading()
 
     def late(self) -> None:
-        self.refuse(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s")
+        self.refuse(Refusal(408, "head_too_slow", f"the headers were not there within {self.head_seconds:g} s"))
 
-    def refuse(self, status: int, code: str, message: str) -> None:
+    def refuse(self, refusal: Refusal) -> None:
         if not self.parted and not self.transport.is_closing():
-            self.refusal = Refusal(status, code, message)
-            self.send_400_response(message)
+            self.refusal = refusal
+            self.send_400_response(refusal.message)
 
     def send_400_response(self, msg: str) -> None:
         """uvicorn's way to refuse what is no request yet, in OpenAI's shape."""
@@ -146,3 +237,11 @@ class Protocol(HttpToolsProtocol):
         if self.send_timer:
             self.send_timer.cancel()
         super().resume_writing()
+
+
+def shown(data: bytes) -> str:
+    """The Authorization in a request's first bytes, found without reading the others."""
+    head = data[:KEY_BYTES]
+    _, found, rest = head.lower().partition(b"\r\nauthorization:")
+    at = len(head) - len(rest)
+    return head[at:].partition(b"\r\n")[0].strip().decode("latin-1") if found else ""

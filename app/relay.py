@@ -96,7 +96,8 @@ class Attempt:
         self.tried.asks(self.seat.engine)
         limit, call = self.limit(), self.call
         try:
-            self.reply = await self.gateway.pool.post(self.seat.engine, call.path, self.headers(), call.body, limit)
+            post = self.gateway.pool.post(self.seat.engine, call.path, self.headers(), call.body, limit, call.key)
+            self.reply = await post
         except TimeoutError:
             raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
         except Lost as fault:

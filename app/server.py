@@ -9,12 +9,14 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from app.gateway import unplaced
+from app.gateway import unplaced, whose
 from app.protocol import Protocol
 from app.settings import Settings
 
 CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
-GARBAGE = 20_000  # objects between two looks for garbage: Python's own 700 are a few requests
+# objects between two looks for garbage: Python's own 700 are a few requests, and with 20 000 a look takes 10 ms; older
+# ones are looked through seldom, for what lives long here is connections, which are not garbage
+GARBAGE = (4_000, 50, 20)
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
 
 
@@ -27,6 +29,11 @@ class Server(uvicorn.Server):
         self.loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        gc.collect()
+        gc.freeze()  # what was imported and built is for good: it need not be looked through again and again
+
     def handle_exit(self, sig: int, frame: object) -> None:
         gateway = getattr(self.app.state, "gateway", None)
         if gateway and not gateway.draining:
@@ -37,15 +44,15 @@ class Server(uvicorn.Server):
 def run(app: FastAPI, settings: Settings) -> None:
     """Serve until SIGTERM, on the loop that the configuration names: `asyncio.run` would take asyncio's own."""
     told = config(app, settings)
-    gc.freeze()  # what was imported is for good: it need not be looked through again and again
-    gc.set_threshold(GARBAGE)
+    gc.set_threshold(*GARBAGE)
     with asyncio.Runner(loop_factory=told.get_loop_factory()) as runner:
         runner.run(Server(told, app).serve())
 
 
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
-    own["said"] = staticmethod(lambda: unplaced(app))
+    own |= {"said": staticmethod(lambda: unplaced(app)), "whose": staticmethod(lambda shown: whose(app, shown))}
+    own["turns"] = app.state.turns
     return uvicorn.Config(
         app,
         host=host,

@@ -16,8 +16,8 @@ class Slots:
         self.held: Counter[str] = Counter()
         self.taken = 0
 
-    def take(self, key: Key | None) -> None:
-        """Take a place, to be freed with `free`.
+    def look(self, key: Key | None) -> None:
+        """Nothing, when there is a place.
 
         Raises:
             Busy: there is none, or not for this key.
@@ -29,8 +29,13 @@ class Slots:
                 raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key are under way")
             if self.held[key.name] >= GREED * (self.most - self.taken):
                 raise Busy(429, "unfair", "this key holds most of the places: try again in a second")
-            self.held[key.name] += 1
+
+    def take(self, key: Key | None) -> None:
+        """Take a place, to be freed with `free`. Raises as `look`."""
+        self.look(key)
         self.taken += 1
+        if key:
+            self.held[key.name] += 1
 
     def free(self, key: Key | None) -> None:
         self.taken -= 1

@@ -14,6 +14,8 @@ from typing import Any, cast
 
 import httptools
 
+from app.turns import Turns
+
 MOST_HEAD = 64 * 1024
 MOST_WAITING = 256 * 1024  # bytes that nobody has taken: with more the engine has to wait
 
@@ -39,14 +41,15 @@ class Garbled(Lost):
 class Reply:
     """One answer; whoever has it closes it, which takes an unfinished one away from the engine at once."""
 
-    def __init__(self, line: "Line") -> None:
-        self.line = line
+    def __init__(self, line: "Line", key: str = "") -> None:
+        self.line, self.key = line, key  # whose it is
         self.status, self.kind = 0, ""  # the content type, without what follows it
         self.pieces: list[bytes] = []
         self.size = 0  # of the pieces
         self.begun = self.ended = False
         self.fault: Lost | None = None
         self.waiting: asyncio.Future[None] | None = None
+        self.queued = False  # something has come, and its turn has not
 
     async def head(self, seconds: float) -> "Reply":
         """Wait for its status.
@@ -91,13 +94,24 @@ class Reply:
         finally:
             self.waiting = None
 
-    def wake(self, error: Exception | None = None) -> None:
-        if not self.waiting or self.waiting.done():
+    def wake(self) -> None:
+        """Something has come: whoever waits for it goes on, in a turn of the reply's owner."""
+        if not self.waiting or self.waiting.done() or self.queued:
             return
-        if error:
-            self.waiting.set_exception(error)
-        else:
+        if self.line.turns.room() or self.line.turns.first(self.key):
             self.waiting.set_result(None)
+        else:
+            self.queued = True
+            self.line.turns.wait(self.key, self.woken)
+
+    def woken(self) -> None:
+        self.queued = False
+        if self.waiting and not self.waiting.done():
+            self.waiting.set_result(None)
+
+    def late(self) -> None:
+        if self.waiting and not self.waiting.done() and not self.queued:
+            self.waiting.set_exception(TimeoutError())
 
     def fail(self, fault: Lost) -> None:
         self.fault = fault
@@ -111,8 +125,10 @@ class Reply:
 class Line(asyncio.Protocol):
     """A connection; `free` is told when it can take another request, `lost` when it never will."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, free: Callable[["Line"], None]) -> None:
-        self.loop, self.free = loop, free
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, free: Callable[["Line"], None], turns: Turns | None = None
+    ) -> None:
+        self.loop, self.free, self.turns = loop, free, turns or Turns()
         self.lost: Callable[[Line], None] = lambda line: None
         self.reply: Reply | None = None
         self.since = 0.0  # when it became free
@@ -125,8 +141,8 @@ class Line(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.parser: Any = httptools.HttpResponseParser(self)
 
-    def ask(self, request: bytes) -> Reply:
-        self.reply, self.size, self.started = Reply(self), 0, False
+    def ask(self, request: bytes, key: str = "") -> Reply:
+        self.reply, self.size, self.started = Reply(self, key), 0, False
         self.transport.write(request)
         return self.reply
 
@@ -154,7 +170,7 @@ class Line(asyncio.Protocol):
         if self.due - self.loop.time() > 0.001:
             self.limit(self.due)
         else:
-            self.reply.wake(TimeoutError())
+            self.reply.late()
 
     def resume(self) -> None:
         if self.paused:

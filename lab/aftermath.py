@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab import node, paths, process
+from lab import mounts, node, paths, process
 
 BEFORE = Path("/run/sluice-lab.before.json")  # outside the state folder, which lab-down deletes
 
@@ -14,11 +14,10 @@ BEFORE = Path("/run/sluice-lab.before.json")  # outside the state folder, which 
 def seen() -> dict[str, list[str]]:
     """What a cluster leaves behind when it is not taken down well, each a list of names."""
     links = sorted(link.name for link in Path("/sys/class/net").iterdir())
-    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     cgroups = [str(path) for path in (node.CGROUPS / "kubepods", *node.CGROUPS.glob("*/kubepods")) if path.exists()]
     return {
         "network interfaces": links,
-        "mounts": sorted(mounts),
+        "mounts": sorted(mounts.points()),
         "network namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
         "firewall rules of Kubernetes": node.kube_chains(process.run("iptables-save", check=False)).splitlines(),
         "cgroups": cgroups,

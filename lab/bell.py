@@ -3,6 +3,7 @@
 It also gives workflow runs identity tokens, as a forge does: the lab's own, for the lab's API server trusts no other.
 """
 
+import contextlib
 import json
 import threading
 import time
@@ -10,10 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
 from lab.errors import NotReady
+from lab.listener import Quiet, listening
 from lab.runner import Ran
 
 PATH = "/actions/workflows/verdict.yml/dispatches"
@@ -56,21 +57,13 @@ class Bell:
     def __enter__(self) -> "Bell":
         self.heard = threading.Condition()
         self.groups: dict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
-        self.pool = ThreadPoolExecutor(8)
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler(self))
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
+        self.open = contextlib.ExitStack()
+        self.pool = self.open.enter_context(ThreadPoolExecutor(8))
+        self.address = f"http://{self.open.enter_context(listening(handler(self)))}"
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-        self.pool.shutdown()
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.open.close()
 
     def rung(self, inputs: Mapping[str, str]) -> None:
         ring = Ring(time.time(), inputs)
@@ -107,9 +100,9 @@ class Bell:
         return found
 
 
-def handler(bell: Bell) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+def handler(bell: Bell) -> type[Quiet]:
+    class Handler(Quiet):
+        def do_POST(self) -> None:  # noqa: N802 - names that http.server looks for
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             if not self.path.endswith(PATH) or not self.known():
                 return self.reply(404)
@@ -120,21 +113,12 @@ def handler(bell: Bell) -> type[BaseHTTPRequestHandler]:
             bell.rung(inputs)
             return self.reply(204)
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802
             if not self.path.startswith("/token") or not self.known():
                 return self.reply(404)
             return self.reply(200, json.dumps({"value": bell.token}).encode())
 
         def known(self) -> bool:
             return self.headers.get("authorization") == f"Bearer {bell.secret}"
-
-        def reply(self, status: int, body: bytes = b"") -> None:
-            self.send_response(status)
-            self.send_header("content-length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:
-            return
 
     return Handler

@@ -9,13 +9,14 @@ from typing import Any
 import docker  # type: ignore[import-untyped]
 from docker.errors import DockerException  # type: ignore[import-untyped]
 
-from lab import paths, process, programs
+from lab import mounts, paths, process, programs
 from lab.errors import Refused
 from lab.process import Program
 
 STATE = paths.STATE / "builder"
 SOCKET = STATE / "docker.sock"
 CONTAINERD_SOCKET = STATE / "containerd.sock"
+DOCKERD = "builder-dockerd"
 Say = Callable[[str], None]
 REQUEST_SECONDS = 1800  # a push of the engine's base says nothing for minutes
 
@@ -48,7 +49,7 @@ def ours() -> list[Program]:
         "--ip-forward=false",
         "--ip-masq=false",
     ]
-    return [containerd, Program("builder-dockerd", command, lambda: client(f"unix://{SOCKET}") is not None)]
+    return [containerd, Program(DOCKERD, command, lambda: client(f"unix://{SOCKET}") is not None)]
 
 
 def path_of(name: str) -> str:
@@ -94,11 +95,13 @@ def running() -> Iterator[Any]:
     """A client of a daemon that builds, with the registry up; what this started ends with it.
 
     Raises:
-        Refused: docker is not installed, or DOCKER_HOST names a daemon that does not answer.
+        Refused: docker is not installed, this is not root, or DOCKER_HOST names a daemon that does not answer.
         NotReady: ours did not come up; its log is named.
     """
     if host := os.environ.get("DOCKER_HOST"):
         wanted = []
+    elif os.geteuid() != 0:
+        raise Refused("a docker daemon of the lab's own needs root: run it with sudo, or name yours in DOCKER_HOST")
     else:
         host, wanted = f"unix://{SOCKET}", ours()
     paths.STATE.mkdir(parents=True, exist_ok=True)
@@ -118,3 +121,5 @@ def running() -> Iterator[Any]:
     finally:
         for program in reversed(started):
             process.stop(program.name, seconds=20)
+            if program.name == DOCKERD:  # of a container that was run the network's mount outlives the daemon
+                mounts.taken_away(STATE)

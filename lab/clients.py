@@ -163,12 +163,12 @@ def served(module: str, settings: dict[str, Any], port: int, log: Path) -> Itera
 
 def gateway(model: str, engine: str, log: Path) -> contextlib.AbstractContextManager[str]:
     """A gateway as it is shipped, in front of one engine."""
-    port = engines.free_port()
+    port = running.free_port()
     return served("app", {"PORT": port, "STABLE_URLS": engine, "MODEL_NAME": model}, port, log)
 
 
 def fake(model: str, log: Path) -> contextlib.AbstractContextManager[str]:
-    port = engines.free_port()
+    port = running.free_port()
     return served("lab.engine", {"ENGINE_PORT": port, "MODEL_NAME": model}, port, log)
 
 

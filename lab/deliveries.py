@@ -3,13 +3,14 @@
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 import httpx2
 
 from lab import measures, paths, releases
+from lab.bell import Ring
 from lab.errors import NotReady
 from lab.runner import Ran
 from lab.scenes import REVERT_SECONDS, record
@@ -21,6 +22,7 @@ from release.write import path_of
 Seen = dict[str, Any]
 Delivery = Callable[[Site], Seen]
 RELEASE = ".github/workflows/release.yml"
+IMAGES = ("gateway", "engine")
 WARM_SECONDS = 10  # from the command to all traffic on pods that still run
 FAULTS = [{"when": {"source": "user"}, "share": 0.4, "do": "http_500"}]
 
@@ -140,18 +142,14 @@ def gateway_alone(site: Site) -> Seen:
     tagged = office.pushed("release", tip, "--job", "version", **site.variables)
     office.desk.fetch()
     version = office.desk.git("tag", "--points-at", tip).strip()
-    source = releases.Source(office.clone(tip), tip)
-    images = {"gateway": site.yard.image("gateway", source, site.base.arguments), "engine": engine}
-    signed, _ = office.sluice("sign", "--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")
+    images = signed(site, version, tip, {"engine": engine})
     with site.users("staging") as records:
-        recorded = record(office, version, "staging", images)
-        deployed = site.deployed("staging")
-        ring = site.bell.wait("staging", version, "promoted", part="gateway")
+        ring = released(site, "staging", version, images, part="gateway")
     lines = [one for one in audit.read(office.desk, "staging", version) if one.what == "verdict"]
     kept = [one.verdict for one in lines]
     lost = measures.noticed(measures.read(records)).failed
     return {
-        "handed over": tagged.green and (signed, recorded) == (0, 0) and deployed.green,
+        "tagged": tagged.green,
         "the verdict is kept": ring.ran is not None and ring.ran.green and kept == ["promoted"],
         "its evidence is the gateway's": any("gateway alone" in text for one in lines for text in one.evidence),
         "status": office.pulls.marks(tip).get("sluice/staging") == "success",
@@ -159,6 +157,35 @@ def gateway_alone(site: Site) -> Seen:
         "the engine is as it was": site.cluster("staging").state().revision == before,
         f"{lost} requests lost": lost == 0,
     }
+
+
+def signed(site: Site, version: str, tip: str, kept: Mapping[str, str]) -> dict[str, str]:
+    """Images of that commit under that version, signed as the release workflow does; those that are `kept` are there.
+
+    Raises:
+        NotReady: they could not be signed.
+    """
+    source = releases.Source(site.office.clone(tip), tip)
+    built = {one: site.yard.image(one, source, site.base.arguments) for one in IMAGES if one not in kept}
+    images = built | dict(kept)
+    told = ("--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")
+    code, said = site.office.sluice("sign", *told)
+    if code:
+        raise NotReady(f"the images of {version} were not signed: {said}")
+    return images
+
+
+def released(
+    site: Site, environment: str, version: str, images: Mapping[str, str], part: str = "engine", seconds: float = 240
+) -> Ring:
+    """Write a release of these images into an environment, hand it over, and wait until Argo tells its promotion.
+
+    Raises:
+        NotReady: it was not written, not handed over, or not promoted in time.
+    """
+    if record(site.office, version, environment, images) or not site.deployed(environment).green:
+        raise NotReady(f"{environment}: {version} was not handed over: see the last logs in {site.office.logs}")
+    return site.bell.wait(environment, version, "promoted", seconds, part=part)
 
 
 def rolled_back(site: Site) -> Seen:

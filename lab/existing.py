@@ -74,6 +74,9 @@ def before_start() -> None:
     if not any(process.pid_of(forward.name(paths.NAMESPACE, service)) for service in FORWARDED):
         for port in FORWARDED.values():
             checks.free_port(port)
+    home = next(path for path in (paths.STATE, *paths.STATE.parents) if path.exists())
+    if not os.access(home, os.W_OK):
+        raise Refused(f"{home} cannot be written to: run it with sudo, or set SLUICE_STATE to a folder of yours")
 
 
 def foreign(kind: str, name: str) -> bool:

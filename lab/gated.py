@@ -2,13 +2,12 @@
 
 import copy
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from lab import releases
+from lab.listener import Quiet, listening
 from lab.office import Office
 from lab.runner import Ran
 from lab.scenes import Seen
@@ -52,27 +51,15 @@ def entrance() -> Iterator[tuple[str, list[str]]]:
     """The door of a registry, where a job may log in; what it was asked for shows whether an image was pushed."""
     asked: list[str] = []
 
-    class Door(BaseHTTPRequestHandler):
+    class Door(Quiet):
         def answer(self) -> None:
             asked.append(f"{self.command} {self.path}")
-            self.send_response(200 if self.path == "/v2/" else 404)
-            self.send_header("content-length", "0")
-            self.end_headers()
+            self.reply(200 if self.path == "/v2/" else 404)
 
         do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - names that http.server looks for
 
-        def log_message(self, format: str, *args: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Door)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"127.0.0.1:{server.server_address[1]}", asked
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with listening(Door) as address:
+        yield address, asked
 
 
 def refused(office: Office, branch: str, title: str, harm: Harm, *only: str, **variables: str) -> tuple[Ran, str]:

@@ -18,12 +18,14 @@ import httpx2
 from lab import cluster, paths, process, site, tools
 from lab.deliveries import DELIVERIES
 from lab.errors import LabError, Refused
+from lab.firsts import FIRSTS
 from lab.forked import own_fork
 from lab.gated import GATED
 from lab.gitea import Forge
 from lab.holds import HOLDS
 from lab.mishaps import MISHAPS
 from lab.office import Office
+from lab.proof import PROOF
 from lab.restores import RESTORES
 from lab.scenes import SCENES, Seen
 from release import checkout
@@ -35,12 +37,13 @@ WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another 
 
 Scene = Callable[[Any], Seen]
 PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
-    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS)),
+    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS, *FIRSTS)),
     ("engine", "real", RESTORES),
 )
 
 
 ALONE = ("forge", "gates")  # need no cluster
+WHOLE = "e2e"  # makes a lab of its own, which must not be up then
 
 
 def say(line: str) -> None:
@@ -98,12 +101,16 @@ def played(book: Book, part: str) -> None:
     if paths.EXISTING and part not in ALONE:
         raise Refused(f"gitops: its namespaces are those of environments: unset LAB, or ask for one of {ALONE}")
     running = cluster.healthy(cluster.NAMES)
+    if running and part in ("all", WHOLE):
+        raise Refused("gitops: the e2e workflow makes a lab of its own: `make lab-down` first, or ask for another part")
     with Forge(WORK / "forge") as forge:
         try:
             if part in ("all", "forge"):
                 book.play((*SCENES, own_fork), team(forge, "llm"))
             if part in ("all", "gates"):
                 book.play(GATED, team(forge, "judged"))
+            if part in ("all", WHOLE):
+                book.play(PROOF, team(forge, "proof"))
             for name, tier, scenes in PARTS:
                 if part in ("all", name):
                     with site.opened(team(forge, name), WORK / "site" / name, say, tier) as place:
@@ -115,7 +122,7 @@ def played(book: Book, part: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="gitops", description="A team's days on a real forge.")
-    parser.add_argument("part", nargs="?", choices=("all", "forge", "gates", "cluster", "engine"), default="all")
+    parser.add_argument("part", nargs="?", choices=("all", "forge", "gates", WHOLE, "cluster", "engine"), default="all")
     parser.add_argument("names", nargs="*", help="only these scenes; most build on those before them")
     asked = parser.parse_args()
     part = asked.part

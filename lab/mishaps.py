@@ -1,5 +1,6 @@
 """What goes wrong while a release is handed over, and how the same command continues; and the way back in blueGreen."""
 
+import json
 import os
 import re
 import signal
@@ -8,9 +9,10 @@ import subprocess
 from lightkube import Client
 from lightkube.resources.core_v1 import Secret
 
-from lab import process, programs
-from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
+from lab import measures, process, programs
+from lab.deliveries import FAULTS, WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
+from lab.programs import listed
 from lab.site import Site, waited
 from lab.stage import NAME
 from release.write import path_of
@@ -107,6 +109,34 @@ def switched_back(site: Site) -> Seen:
     }
 
 
+def switched_and_stopped(site: Site) -> Seen:
+    """BlueGreen: a version that is bad for users alone passes its probes, is switched to, and is switched back from."""
+    office, good, rung = site.office, engine_of(site, "dev"), len(site.bell.rings)
+    bad = site.values("dev", {"strategy": "blueGreen", "engine": {"args": [f"--faults={json.dumps(FAULTS)}"]}})
+    files = {"environments/dev/values.yaml": bad, path_of("dev"): at_version(site, "v0.2.0")}
+    with site.users("dev") as records, site.timeline("dev") as line:
+        office.commit("chore(dev): release v0.2.0", files)
+        handed = site.deployed("dev")
+        ring = site.bell.wait("dev", "v0.2.0", "aborted")
+        waited(lambda: active(site) == site.cluster("dev").state().stable, "dev: Argo does not switch back")
+        weights = [one.weight for one in line.of("v0.2.0")]
+    noticed = measures.noticed(measures.read(records))
+    return {
+        "handed over": handed.green,
+        "every user was on it": max(weights) == 100,
+        "stopped by a gate": ring.ran is not None and ring.ran.green and "-watch" in ring.inputs["reason"],
+        "not told as promoted": not any(one.about("dev", "v0.2.0", "promoted") for one in site.bell.rings[rung:]),
+        "git says what runs": engine_of(site, "dev") == good and "version: v0.1.0\n" in office.text(path_of("dev")),
+        f"{noticed.failed} requests failed": noticed.failed_stable == 0,
+    }
+
+
+def active(site: Site) -> str:
+    """The template that Argo's active Service selects."""
+    [service] = [one for one in listed("services", "dev") if one["metadata"]["name"] == f"{NAME}-engine-stable"]
+    return str(service["spec"]["selector"].get("rollouts-pod-template-hash", ""))
+
+
 def at_version(site: Site, version: str) -> str:
     """Staging's release.yaml as it was for a version."""
     desk = site.office.desk
@@ -117,4 +147,4 @@ def at_version(site: Site, version: str) -> str:
     raise NotReady(f"staging never had {version}")
 
 
-MISHAPS = (registry_away, killed, switched_back)
+MISHAPS = (registry_away, killed, switched_back, switched_and_stopped)

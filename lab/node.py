@@ -8,7 +8,7 @@ import signal
 import time
 from pathlib import Path
 
-from lab import paths
+from lab import mounts, paths
 from lab.process import POLL_SECONDS, run, send
 
 CNI = paths.STATE / "cni"
@@ -114,7 +114,7 @@ def kubelet() -> dict[str, object]:
 def take_back() -> None:
     """Undo `prepare` and what ran on it: shims, mounts, bridge, firewall chains, cgroups, kernel switches."""
     end_shims()
-    unmount()
+    mounts.taken_away(paths.STATE, paths.CONTAINERD)
     if has_bridge():
         run("ip", "link", "delete", paths.BRIDGE)
     firewall()
@@ -122,18 +122,6 @@ def take_back() -> None:
     if SYSCTLS_BEFORE.exists():
         for name, value in json.loads(SYSCTLS_BEFORE.read_text()).items():
             Path("/proc/sys", name).write_text(value)
-
-
-def mounts() -> list[str]:
-    """Mount points under the lab's folders, the deepest first."""
-    points = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
-    ours = (f"{paths.STATE}/", f"{paths.CONTAINERD}/")
-    return sorted((point for point in points if point.startswith(ours)), reverse=True)
-
-
-def unmount() -> None:
-    for point in mounts():
-        run("umount", "--lazy", point, check=False)
 
 
 def kube_chains(save: str) -> str:

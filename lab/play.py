@@ -71,6 +71,7 @@ class Play:
         self.result = Outcome(scenario)
         self.samples: list[weights.Sample] = []
         self.unkept: list[str] = []  # what came of users' ratings otherwise than they were told
+        self.undone: list[str] = []  # what was to be done or asked at a weight that never came
         self.refused = ""  # what helm test had against the release
         self.said = ""  # what sluice explain says of it
         self.records = stage.folder / "requests.jsonl"
@@ -116,7 +117,7 @@ class Play:
             watcher = self.stage.deploy(wait)
             self.sample(timeline)
             for action in self.scenario.actions:
-                if action in before or not timeline.wait_weight(VERSION, action.at_weight, wait):
+                if action in before or not self.came(timeline, action.at_weight, action.do):
                     continue
                 self.say(f"  {action.do} at {action.at_weight} %")
                 if action.do == "kill-watcher":
@@ -135,10 +136,17 @@ class Play:
     def sample(self, timeline: Timeline) -> None:
         """Ask 10 000 users at every weight, and let some rate the answers of both arms, where that is checked."""
         for weight in SAMPLED if "weights-exact" in self.scenario.checks else ():
-            if timeline.wait_weight(VERSION, weight, self.scenario.timeout):
+            if self.came(timeline, weight, "weights-exact"):
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, weight))
-        if "ratings-kept" in self.scenario.checks and timeline.wait_weight(VERSION, 25, self.scenario.timeout):
+        if "ratings-kept" in self.scenario.checks and self.came(timeline, 25, "ratings-kept"):
             self.unkept = ratings.faults(self.stage.url, self.stage.namespace, {"stable": FIRST, "canary": VERSION})
+
+    def came(self, timeline: Timeline, weight: int, what: str) -> bool:
+        """Whether the canary got to the weight at which something is due; what was not done proves nothing."""
+        if timeline.wait_weight(VERSION, weight, self.scenario.timeout):
+            return True
+        self.undone.append(f"the canary never got {weight} %: no {what} there")
+        return False
 
     def measure(self, began: float) -> None:
         wanted, result = self.scenario.expected, self.result
@@ -149,7 +157,7 @@ class Play:
             result.alert = self.alert(wanted.alert, began)
         if wanted.explained:
             self.said = " ".join(self.stage.explained())
-        result.faults = [*self.differences(), *weights.faults(self.samples), *self.unkept]
+        result.faults = [*self.differences(), *weights.faults(self.samples), *self.unkept, *self.undone]
         if "rescues-bounded" in self.scenario.checks:
             result.faults += rescues.faults(self.stage.rollout)
 

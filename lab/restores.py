@@ -6,11 +6,10 @@ from typing import Any
 import httpx2
 
 from lab import releases
-from lab.deliveries import WARM_SECONDS, Seen, taken_back
+from lab.deliveries import WARM_SECONDS, Seen, released, signed, taken_back
 from lab.play import SERVED_NAME
 from lab.programs import answers as answering
 from lab.programs import listed, seconds_of
-from lab.scenes import record
 from lab.site import PORTS, Site, waited
 from lab.stage import NAME
 from lab.traffic import PROMPTS
@@ -54,23 +53,23 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
 
 def bare_start(environment: str) -> float:
     """Seconds from the container's start to its first token, of the engine's only pod, which is waited for."""
-    waited(lambda: "Ready" in times(environment), f"{environment}: the engine's pod is not ready", 180)
-    found = times(environment)
+    found = waited(lambda: times(environment), f"{environment}: the engine's pod is not ready", 180)
     return found["Ready"] - found["started"]
 
 
 def times(environment: str) -> dict[str, float]:
-    """When the engine's only pod was started, and since when its conditions hold, in unix seconds."""
+    """When the engine's only pod was started, and since when its conditions hold, in unix seconds; none until Ready."""
     selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
     [pod] = listed("pods", environment, "-l", selector)
     status = pod["status"]
     found = {one["type"]: one["lastTransitionTime"] for one in status["conditions"] if one["status"] == "True"}
-    if "Ready" in found:
-        [found["started"]] = [one["state"]["running"]["startedAt"] for one in status["containerStatuses"]]
+    if "Ready" not in found:
+        return {}
+    [found["started"]] = [one["state"]["running"]["startedAt"] for one in status["containerStatuses"]]
     return {name: seconds_of(text) for name, text in found.items()}
 
 
-def released(site: Site, version: str, title: str, files: dict[str, str], seed: int) -> None:
+def merged(site: Site, version: str, title: str, files: dict[str, str], seed: int) -> None:
     """A merge with its tag, signed images, and dev's release of it, promoted."""
     office, branch = site.office, f"change/{version}"
     clone = office.clone("origin/main")
@@ -80,21 +79,16 @@ def released(site: Site, version: str, title: str, files: dict[str, str], seed: 
     releases.git(clone, "push", "--quiet", "origin", f"{made}:refs/heads/{branch}")
     tip = office.landed(title, branch, made)
     office.pushed("release", tip, "--job", "version", **site.variables)
-    source = releases.Source(office.clone(tip), tip)
-    images = {target: site.yard.image(target, source, site.base.arguments) for target in ("gateway", "engine")}
-    office.sluice("sign", "--version", version, *images.values(), "--key", f"{site.signer}/cosign.key")
-    record(office, version, "dev", images)
-    site.deployed("dev")
-    site.bell.wait("dev", version, "promoted", 400)
+    released(site, "dev", version, signed(site, version, tip, {}), seconds=400)
 
 
 def restored(site: Site) -> Seen:
     """A rollback by tag brings back image, model, prompts and flags: warm at once, cold in the engine's own time."""
     path, values = "environments/dev", site.values("dev", {"rollouts": {"scaleDownDelaySeconds": 60}})
     files = {f"{path}/values.yaml": values} | together("ten", "short")
-    released(site, OLD, "feat(model): the engine itself", files, 1)
+    merged(site, OLD, "feat(model): the engine itself", files, 1)
     bare, first, state = bare_start("dev"), answers("dev"), carried(site, "dev")
-    released(site, NEW, "feat(model): other weights", together("three", "plain"), 2)
+    merged(site, NEW, "feat(model): other weights", together("three", "plain"), 2)
     second, other = answers("dev"), carried(site, "dev")
     ran, _, warm, lost = taken_back(site, "dev", OLD)
     back, again = answers("dev"), carried(site, "dev")

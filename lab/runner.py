@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -20,6 +21,11 @@ ABSENT = """runs:
   using: composite
   steps: [{run: "echo 'this action is not on this machine' >&2; exit 1", shell: bash}]
 """
+ENDED = re.compile(r"^\[[^/\]]+/([\w-]+) *\][^|\n]*Job (succeeded|failed)$", re.M)
+SUDO = """#!/bin/sh
+while [ "${1#-}" != "$1" ]; do shift; done
+exec "$@"
+"""  # for root, on a machine that has none
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -35,6 +41,11 @@ class Ran:
     @property
     def green(self) -> bool:
         return self.code == 0
+
+    @property
+    def jobs(self) -> dict[str, bool]:
+        """Each job that ran, and whether it was green; a skipped one is not there."""
+        return {name: how == "succeeded" for name, how in ENDED.findall(self.log)}
 
     def says(self, words: str) -> bool:
         return words in self.log
@@ -70,9 +81,21 @@ class Runner:
             text=True,
             check=False,
             timeout=SECONDS,
-            env=os.environ | {"GITHUB_TOKEN": self.token},  # act reads a secret without a value from here
+            env=os.environ | {"GITHUB_TOKEN": self.token, "PATH": programs(clone)},  # act reads the secret here
         )
         return Ran(workflow, done.returncode, COLOUR.sub("", done.stdout), round(time.monotonic() - began, 1))
+
+
+def programs(clone: Path) -> str:
+    """Where a job finds programs: this machine's, and a sudo that a hosted runner has."""
+    path = os.environ["PATH"]
+    if shutil.which("sudo") or os.geteuid() != 0:
+        return path
+    file = clone / ".git/programs/sudo"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(SUDO)
+    file.chmod(0o755)
+    return f"{file.parent}:{path}"
 
 
 def elsewhere(clone: Path) -> list[str]:

@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from ruamel.yaml import YAML
 
@@ -29,9 +29,10 @@ from lab.traffic import Traffic
 from release.cluster import Cluster, connect
 from release.lock import ref_of
 
+T = TypeVar("T")
 Say = Callable[[str], None]
 Tier = Literal["fake", "real"]  # of the engine, as in tests/e2e
-PORTS = {"staging": 30181, "prod": 30182, "dev": 30183, "trial": 30184}
+PORTS = {"staging": 30181, "prod": 30182, "dev": 30183, "trial": 30184, "first": 30185}
 STEPS = [{"weight": 0, "minimum": 5}, {"weight": 50, "minimum": 5}]
 RATE = {"fake": 20, "real": 2}  # user requests per second: two real engines share two cores with all the rest
 
@@ -133,13 +134,14 @@ class Site:
         return bool(self.office.desk.remote_tip(ref_of(environment)))
 
 
-def waited(ready: Callable[[], bool], otherwise: str, seconds: float = 90, pause: float = 0.2) -> None:
-    """Return when it is so; raises NotReady with those words."""
+def waited(ready: Callable[[], T], otherwise: str, seconds: float = 90, pause: float = 0.2) -> T:
+    """What it gives, once that is something; raises NotReady with those words."""
     until = time.monotonic() + seconds
-    while not ready():
+    while not (found := ready()):
         if time.monotonic() > until:
             raise NotReady(f"{otherwise} after {seconds:.0f} s")
         time.sleep(pause)
+    return found
 
 
 def admin() -> str:

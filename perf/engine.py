@@ -18,6 +18,7 @@ from pathlib import Path
 
 import yaml
 
+from model.running import free_port
 from perf import cpu, hardware
 from perf.errors import NotStarted, Refused
 
@@ -60,12 +61,6 @@ def python_of_engine() -> str:
     if not Path(found).exists():
         raise Refused(f"{found}: vLLM is not installed: run lab/install engine, or set ENGINE_PYTHON")
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as here:
-        here.bind(("127.0.0.1", 0))
-        return int(here.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from model.running import free_port
 from perf import cpu, engine, sample, schedule, stats
 
 BASELINE, CANDIDATE = "baseline", "candidate"
@@ -145,7 +146,7 @@ def rest(phase: schedule.Phase) -> tuple[str, float, float, int, bool]:
 
 def ceiling(session: Session, server_cores: Sequence[int]) -> float:
     """The highest rate that the tool keeps against a server that costs nothing, and beside it on the same cores."""
-    port = engine.free_port()
+    port = free_port()
     command = cpu.pinned(server_cores, sys.executable, "-m", "perf.blank", str(port))
     server = subprocess.Popen(command, cwd=engine.ROOT)  # noqa: S603
     url = f"http://127.0.0.1:{port}"

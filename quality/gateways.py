@@ -37,6 +37,7 @@ class Counters(Metrics):
             where = (arms.rollout, arms.release, arms.step, arm, "probe")
             self.started.labels(*where)
             self.slow.labels(*where, ADDED)
+            self.unmeasured.labels(*where, ADDED)
             for ending in outcome.ALL:
                 self.requests.labels(*where, ending)
 
@@ -57,11 +58,13 @@ class Pace:
         if arm == STABLE:
             self.stable.append(seconds)
         self.waiting.append((where, seconds))
+        self.counters.unmeasured.labels(*where, ADDED).inc()
         if len(self.stable) < WANTED:
             return
         bound = median(self.stable) + LEAST_SECONDS
         self.counters.bound.labels(rollout, release, source, ADDED, "measured").set(bound)
         for one, took in self.waiting:
+            self.counters.unmeasured.labels(*one, ADDED).dec()
             if took > bound:
                 self.counters.slow.labels(*one, ADDED).inc()
         self.waiting = []

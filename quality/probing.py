@@ -14,6 +14,7 @@ import aiohttp
 
 from app.metrics import ARMS
 from quality import prompts
+from quality.pace import beat
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,7 @@ class Paced:
         in_flight: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as probes:
             for turn in itertools.count():
-                due = max(due + 1 / self.settings.rate_per_arm, time.monotonic())
-                await asyncio.sleep(due - time.monotonic())
+                due = await beat(due, self.settings.rate_per_arm)
                 if self.idle(arm, due):
                     continue
                 if len(in_flight) >= self.settings.at_once:

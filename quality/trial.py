@@ -17,6 +17,7 @@ from quality.answers import Answer
 from quality.ask import ANSWERED, said_of
 from quality.cases import Case, digest
 from quality.judge import Judgement, Verdict, judge
+from quality.pace import beat
 from quality.record import Head, Record
 from rollouts.gates import Quality
 
@@ -131,8 +132,7 @@ class Trial:
         async with asyncio.TaskGroup() as group:
             for case in cases:
                 await room.acquire()
-                due = max(due + 1 / self.per_second, time.monotonic())
-                await asyncio.sleep(due - time.monotonic())
+                due = await beat(due, self.per_second)
                 if self.release != release:
                     return
                 asking = group.create_task(self.pair(release, case))

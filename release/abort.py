@@ -26,8 +26,10 @@ def stopped(cluster: Cluster, why: str, who: str = "") -> list[tuple[Cluster, St
 
 
 def nothing_to_stop(state: State) -> Refused:
-    if not state.stable:
-        return Refused(f"{state.rollout}: a first install has no stable to go back to; `helm uninstall` removes it")
+    if not state.stable or not state.served:
+        return Refused(
+            f"{state.rollout}: a first install has no stable to go back to; release the next, or `helm uninstall`"
+        )
     return Refused(f"{state.rollout}: no release in progress; {state.version} is {state.phase or 'unknown'}")
 
 

@@ -75,13 +75,12 @@ def chosen(entries: list[Entry], what: str, who: str, since: str) -> list[Entry]
 
 def promoted(history: History, environment: str) -> dict[str, Entry]:
     """The last good verdict of each release.yaml (by its sha256) that was promoted there and not stopped since."""
-    good: dict[str, Entry] = {}
-    for one in read(history, environment):
-        if one.what == "verdict" and one.verdict == "promoted":
-            good[one.release] = one
-        elif one.what == "verdict":
-            good.pop(one.release, None)
-    return good
+    return {release: one for release, one in judged(history, environment).items() if one.verdict == "promoted"}
+
+
+def judged(history: History, environment: str) -> dict[str, Entry]:
+    """The last verdict of each release.yaml (by its sha256) there."""
+    return {one.release: one for one in read(history, environment) if one.what == "verdict"}
 
 
 def shown(entry: Entry) -> str:

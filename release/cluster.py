@@ -70,6 +70,7 @@ class State:
     reason: str
     replicas: int = 1  # asked for
     waits: bool = False  # for a person: a gate without a verdict waits otherwise
+    served: bool = True  # some version has been healthy here; a first install is no canary, and Argo aborts none
 
     @classmethod
     def of(cls, found: dict[str, Any]) -> "State":
@@ -95,6 +96,7 @@ class State:
             reason=notes.get(REASON, "") if notes.get(ABORTED) == label(notes) else "",
             replicas=int(spec.get("replicas", 1)),
             waits=waits_for_a_person(steps, status),
+            served=has_served(status.get("conditions") or []),
         )
 
     @property
@@ -107,11 +109,16 @@ class State:
         """Between the hand-over and the verdict; a first install has no stable to be judged against."""
         return bool(self.stable) and not self.abort and (not self.observed or self.current != self.stable)
 
+    @property
+    def stillborn(self) -> bool:
+        """A first install whose pods were not ready within the progress deadline: there is nothing to go back to."""
+        return not self.served and self.phase == "Degraded" and self.current == self.stable
+
     def verdict(self, image: str | None = None) -> str:
         """promoted, aborted or waiting; with `image`, promoted only if that image is what runs."""
         if not self.observed:
             return "waiting"
-        if self.abort:
+        if self.abort or self.stillborn:
             return "aborted"
         settled = self.phase == "Healthy" and bool(self.stable) and self.stable == self.current
         return "promoted" if settled and (image is None or image in self.images) else "waiting"
@@ -119,6 +126,11 @@ class State:
 
 def label(notes: dict[str, str]) -> str:
     return f"{notes.get(VERSION, 'unknown')}-r{notes.get(REVISION, '0')}"
+
+
+def has_served(conditions: list[dict[str, Any]]) -> bool:
+    """Argo adds the condition Healthy when a Rollout is that for the first time, and never takes it away."""
+    return not conditions or any(one.get("type") == "Healthy" for one in conditions)
 
 
 def waits_for_a_person(steps: list[dict[str, Any]], status: dict[str, Any]) -> bool:
@@ -189,26 +201,18 @@ class Cluster:
     def go_on(self) -> None:
         """End the pause that waits for a person."""
         with answers():
-            self.client.patch(
-                Rollout.Status,
-                self.name,
-                {"status": {"pauseConditions": None}},
-                namespace=self.namespace,
-                patch_type=PatchType.MERGE,
-            )
+            self.patch_status({"pauseConditions": None})
 
     def abort(self, release: str, reason: str) -> None:
         """Put all traffic back on stable; the reason is written first, so that whoever hears of the abort finds it."""
         note = {"metadata": {"annotations": {ABORTED: release, REASON: reason}}}
         with answers():
             self.client.patch(Rollout, self.name, note, namespace=self.namespace, patch_type=PatchType.MERGE)
-            self.client.patch(
-                Rollout.Status,
-                self.name,
-                {"status": {"abort": True}},
-                namespace=self.namespace,
-                patch_type=PatchType.MERGE,
-            )
+            self.patch_status({"abort": True})
+
+    def patch_status(self, status: dict[str, Any]) -> None:
+        body = {"status": status}
+        self.client.patch(Rollout.Status, self.name, body, namespace=self.namespace, patch_type=PatchType.MERGE)
 
 
 def lacking(found: Deployment) -> str:

@@ -43,14 +43,25 @@ class Deploy:
             return self.checked
         release = self.environment.release
         check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
+        self.start_anew()
         new = run(self.helm.rendered(*self.values))
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
         self.say(f"checked: gates, values, images, {self.signatures()}, {record.check(History(ROOT), release)}")
-        self.cluster.find()  # says in one line when the cluster is away; Helm's own words for it are long
         self.checked = new
         return new
+
+    def start_anew(self) -> None:
+        """Compare nothing with a version that never served: what follows it goes without steps, as it did.
+
+        It also says in one line when the cluster is away; Helm's own words for that are long.
+        """
+        found = [at for at in (self.cluster.find(), self.cluster.gateway.find()) if at is not None]
+        never = [at for at in found if not at.served and at.verdict() == "aborted"]
+        if never and not self.fast:
+            self.say(f"{never[0].version} never served here: this release goes without steps, as a first install does")
+            self.fast = True
 
     def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
         """The new manifests, checked, and the deployed ones."""

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -64,10 +65,14 @@ class Content(Strict):
 class Prompts(Content):
     """Prompt templates by name, as the gateway reads them."""
 
+    @cached_property
+    def templates(self) -> prompts.Prompts:
+        return prompts.read(self.content)
+
     @model_validator(mode="after")
-    def templates(self) -> Self:
+    def readable(self) -> Self:
         try:
-            prompts.read(self.content)
+            self.templates  # noqa: B018 - reading is what may fail
         except ValueError as error:
             raise ValueError(f"{error}; correct prompts.yaml and record it again") from error
         return self
@@ -99,7 +104,7 @@ class Release(Strict):
             from app import flags  # for those alone: their evaluator is slow to import
 
             try:
-                flags.read(self.flags.content, prompts.read(self.prompts.content) if self.prompts else {})
+                flags.read(self.flags.content, self.prompts.templates if self.prompts else {})
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"flags: {error}; correct flags.json and record it again") from error
         return self

@@ -58,6 +58,8 @@ def explain(case: Case) -> list[str]:
 def spoilt_by(gateway: Case) -> list[str]:
     """The release's own verdict, and then the gateway's evidence."""
     version = gateway.state.version
+    if gateway.state.stillborn:
+        return [f"Nobody reached {version}, for its gateway was never ready.", *stopped(gateway)]
     return [f"{version} was stopped with its gateway, and the engine's release did not begin.", *stopped(gateway)]
 
 
@@ -90,6 +92,8 @@ def promoted(case: Case) -> list[str]:
 
 def stopped(case: Case) -> list[str]:
     state = case.state
+    if state.stillborn:
+        return [f"{state.release} was a first install and never served.", f"The controller says: {state.message}."]
     if state.reason:
         return [f"{state.release} was stopped by hand, {state.reason}. All traffic is on stable."]
     fails = [one for one in case.evidence if one.verdict == FAIL]
@@ -163,7 +167,8 @@ def limits(case: Case) -> list[str]:
         return ["No canary request of any outcome ended in time (noData): nothing reached it, or nothing was counted."]
     if any("undecided" in name for name in names):
         return [
-            "There was not enough evidence for a verdict in time (undecided): too few requests, or a share in between."
+            "There was not enough evidence for a verdict in time (undecided): too few requests, or a share in between, "
+            "or too many requests that nobody could measure yet."
         ]
     if any("backstop" in name for name in names):
         return ["The backstop tripped: so large a share of the canary's requests was bad that no test is needed."]

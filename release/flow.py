@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import httpx2
 import typer
 
-from release import audit, environment, forge, outputs, registry, signature, version
+from release import audit, environment, forge, inquiry, outputs, registry, signature, version
 from release import promote as promotion
 from release import record as records
 from release import rollback as rollbacks
@@ -18,7 +18,7 @@ from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
 from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_over, target, told
-from release.errors import Drifted, Refused, ReleaseError
+from release.errors import Drifted, Refused
 from release.history import History
 from release.lock import held, latest
 from release.write import Written, digest, document, way_of, write
@@ -128,34 +128,16 @@ def verdict(
     with told():
         if outcome not in verdicts.MARKS:
             raise Refused(f"{outcome}: a verdict is promoted or aborted")
-        if (part, outcome) == ("gateway", "promoted") and not whole(root / "environments" / env, release):
-            typer.echo(f"{release}: its gateway is promoted, and its engine has no verdict yet; nothing to keep")
+        folder = root / "environments" / env
+        if outcome == "promoted" and (why := inquiry.withheld(folder, part, release)):
+            typer.echo(f"{release}: {why}; nothing to keep")
             return
         entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
-        written = verdicts.settle(History(root), forge.connect(), entry, partial(evidence, root / "environments" / env))
+        written = verdicts.settle(History(root), forge.connect(), entry, partial(inquiry.evidence, folder))
         if written is not None:
             told_where(written, "git was right already")
-
-
-def whole(folder: Path, release: str) -> bool:
-    """Whether a gateway's promotion is the release's: its engine is done, because it stays as it is."""
-    open_way(folder)
-    return verdicts.settled(target(str(folder), "", "llm", "").cluster.state(), release)
-
-
-def evidence(folder: Path) -> list[str]:
-    """Why the cluster decided so, in sentences; a verdict is kept without them where the cluster does not answer."""
-    from release.deploy import gates_at
-    from release.explain import explain, gathered
-
-    if not folder.is_dir() or not environment.named(folder):
-        return []
-    try:
-        open_way(folder)
-        at = target(str(folder), "", "llm", "")
-        return explain(gathered(at.cluster, at.prometheus, gates_at(environment.ROOT / "rollouts" / "gates.yaml")))
-    except ReleaseError as error:
-        return [f"no figures: {error}"]
+        elif outcome == "aborted":
+            typer.echo(f"git stays as it is: it names another version, or {verdicts.NOTHING}")
 
 
 @app.command()

@@ -58,7 +58,7 @@ def shown(cluster: Cluster, prometheus: Prometheus | None, console: Console) -> 
 
 def lines(state: State) -> list[str]:
     found = [f"{state.rollout}  {state.release}: {state.verdict()}", f"  {progress(state)}"]
-    if state.abort:
+    if state.abort and state.served:
         found[1] = "  all traffic is on the stable version"
     if state.reason or state.message:
         found.append(f"  {state.reason or state.message}")

@@ -10,6 +10,7 @@ from release.forge import Forge
 from release.history import Commit, History
 from release.write import Written, digest, path_of, release_at, way_of, write
 
+NOTHING = "no version before it was good here"
 MARKS = {"promoted": "success", "aborted": "failure"}
 Evidence = Callable[[], list[str]]
 
@@ -25,6 +26,8 @@ def settle(history: History, forge: Forge | None, entry: Entry, evidence: Eviden
     text = written(history, entry, commits)
     current = bool(text) and text == history.text(history.main, path_of(entry.environment))
     back = revert(history, forge, entry, text) if current and entry.verdict == "aborted" else None
+    if current and back is None and entry.verdict == "aborted":
+        entry = replace(entry, reason=f"{entry.reason}; {NOTHING}".removeprefix("; "))
     audit.write(history, replace(entry, release=digest(text) if text else "", evidence=evidence()))
     if back is not None and back[0].changed:
         done = Entry(entry.environment, entry.version, "reverted", reason=f"{back[1]} is what runs", link=back[0].link)
@@ -34,9 +37,14 @@ def settle(history: History, forge: Forge | None, entry: Entry, evidence: Eviden
     return back[0] if back is not None else None
 
 
-def settled(engine: State, version: str) -> bool:
-    """Whether the engine's Rollout is that of the version and waits for no verdict of its own."""
-    return engine.version == version and engine.verdict() == "promoted"
+def withheld(part: str, engine: State, gateway: State | None, version: str) -> str:
+    """Why one part's promotion is not the release's yet, for the other part's then tells it; empty when it is."""
+    if part == "gateway":
+        done = engine.version == version and engine.verdict() == "promoted"
+        return "" if done else "its gateway is promoted, and its engine has no verdict yet"
+    if gateway is None or gateway.served:
+        return ""
+    return f"its engine is ready, and no pod of its gateway has been: {gateway.message or 'they start'}"
 
 
 def written(history: History, entry: Entry, commits: list[Commit]) -> str:
@@ -70,13 +78,15 @@ def revert(history: History, forge: Forge | None, entry: Entry, text: str) -> tu
 
 
 def previous(history: History, environment: str, text: str) -> tuple[str, str] | None:
-    """The newest release.yaml before this one that was promoted here, else the newest other one; with its version."""
-    good, path, other = audit.promoted(history, environment), path_of(environment), None
+    """The newest release.yaml before this one that was promoted here, else the newest unjudged; with its version."""
+    judged, path, other = audit.judged(history, environment), path_of(environment), None
     for commit in history.commits(history.main, path):
         found = release_at(history, commit.sha, environment)
         if found is None or found[0] == text:
             continue
-        if digest(found[0]) in good:
+        last = judged.get(digest(found[0]))
+        if last is None:
+            other = other or (found[0], found[1].version)
+        elif last.verdict == "promoted":
             return found[0], found[1].version
-        other = other or (found[0], found[1].version)
     return other

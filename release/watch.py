@@ -171,7 +171,7 @@ def against(one: Evidence) -> str:
 def progress(state: State) -> str:
     if not state.observed:
         return "handed over; the rollouts controller has not looked at it yet"
-    if not state.stable:
+    if not state.stable or (not state.served and state.current == state.stable):
         return "first install: no steps, waiting until its pods are ready"
     if state.current == state.stable:
         return f"{state.version} has all traffic"
@@ -191,6 +191,8 @@ def spoilt(state: State, gateway: State | None) -> bool:
 
 
 def stopped(state: State, gateway: State | None = None) -> str:
+    if failed := next((one for one in (state, gateway) if one is not None and one.stillborn), None):
+        return f"{failed.version} never served, and no version before it is there: {failed.rollout}: {failed.message}"
     if gateway is not None and spoilt(state, gateway):
         why = gateway.reason or gateway.message or "no reason given"
         return f"{gateway.version} stopped with its gateway, and the engine's release did not begin: {why}"

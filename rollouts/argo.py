@@ -15,7 +15,7 @@ STEP = f'{RELEASE}, step="{{{{args.step}}}}"'
 WATCH_ARGS = ("prometheus", "rollout", "version", "revision", "interval")
 STEP_ARGS = (*WATCH_ARGS, "step")
 DECISION_ARGS = (*STEP_ARGS, "minimum", "undecided-checks")
-PODS_ARGS = ("prometheus", "interval", "namespace", "gateway", "new-pods", "old-pods")
+PODS_ARGS = ("prometheus", "interval", "namespace", "gateway", "new-pods", "old-pods", "checks")
 FIRST_ARGS = ("prometheus", "interval", "namespace", "gateway", "settle", "gateway-checks")
 ANSWERS_ARGS = (*WATCH_ARGS, "undecided-checks")
 GATE_ARGS = (*DECISION_ARGS, "quiet", "quiet-after")
@@ -43,8 +43,13 @@ def template(name: str, args: tuple[str, ...], metrics: list[Document]) -> Docum
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AnalysisTemplate",
         "metadata": {"name": name},
-        "spec": {"args": [{"name": arg} for arg in args], "metrics": metrics},
+        "spec": {"args": [declared(arg) for arg in args], "metrics": metrics},
     }
+
+
+def declared(arg: str) -> dict[str, str]:
+    """A watch has a number of checks only where something waits for its end."""
+    return {"name": arg} | ({"value": str(ENDLESS)} if arg == "checks" else {})
 
 
 def decision(
@@ -67,14 +72,15 @@ def decision(
 
 
 def watch(gates: Gates, name: str, query: str) -> tuple[tuple[str, ...], list[Document]]:
-    """For the background: it can only fail, and Argo ends it with the release."""
+    """It can only fail. In the background Argo ends it with the release, after a blueGreen's switch `checks` do."""
     conditions = {
+        "count": "{{args.checks}}",
         "successCondition": f"{GUARD} && result[0] >= 0",
         "failureCondition": f"{GUARD} && result[0] < 0",
         "failureLimit": 0,
         "inconclusiveLimit": ENDLESS,
     }
-    return WATCH_ARGS, [metric(gates, f"{name}-watch", query, conditions)]
+    return (*WATCH_ARGS, "checks"), [metric(gates, f"{name}-watch", query, conditions)]
 
 
 def no_data(gates: Gates) -> tuple[tuple[str, ...], list[Document]]:

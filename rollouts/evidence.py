@@ -76,7 +76,7 @@ def weighed(gate: Gate, gates: Gates, canary: Arm, stable: Arm) -> Evidence:
 
 
 def verdict(gate: Gate, gates: Gates, canary: Arm, stable: Arm, *, measured: bool = True) -> Verdict:
-    """The verdict on one stratum of one step; `measured` is False while what the gate needs does not exist."""
+    """The verdict on one stratum of one step; `measured` is False while too many of them wait to be measured."""
     found = weighed(gate, gates, canary, stable)
     if found.tolerated >= gates.evidence.fail_at and found.stable >= gates.evidence.fail_at:
         return Verdict.FAIL

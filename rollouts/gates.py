@@ -73,7 +73,7 @@ class Strata(Strict):
 class Gate(Strict):
     judges: tuple[Part, ...] = Field(default=("engine",), min_length=1)
     bad: str = Field(pattern=r"^[a-z][a-z0-9_]*(\{.*\})?$")
-    needs: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*(\{.*\})?$")
+    unmeasured: str | None = Field(default=None, pattern=r"^[a-z][a-z0-9_]*(\{.*\})?$")
     tolerated: Share
     unacceptable: Share
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from rollouts import promql
 from rollouts.gates import Backstop, Gate, Gates, rate
 
-BLIND = 0.05  # of the canary's requests may be counted where what a gate needs is absent: no more can be bad there
+UNMEASURED = 0.05  # of the canary's requests may be: no more of them can be bad than that
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def gate_rules(name: str, gate: Gate, gates: Gates) -> list[Rule]:
         Rule("sluice:gate_bad", promql.summed(bad), mark),
         *share_rules(name, mark),
         *e_value_rules(name, gate, mark),
-        Rule("sluice:gate_measured", measured(gate), mark),
+        *measured_rules(name, gate, mark),
         Rule("sluice:gate_verdict", verdict(name, gate, gates), mark),
     ]
 
@@ -102,18 +102,21 @@ def e_value_rules(name: str, gate: Gate, mark: dict[str, str]) -> list[Rule]:
     return [Rule("sluice:gate_evidence", expr, mark | {"evidence": of}) for of, expr in found.items()]
 
 
-def measured(gate: Gate) -> str:
-    """1 where whoever counts the canary's requests can see what the gate judges, 0 where too many cannot: no pass.
+def measured_rules(name: str, gate: Gate, mark: dict[str, str]) -> list[Rule]:
+    """1 where it is known of nearly all the canary's requests whether they are bad, else 0: no pass.
 
-    A gateway that a load balancer gives no connections has measured nothing, and is asked for nothing.
+    What is not streamed has no time to its first token, so it is known of it: nobody is asked for a bound that only
+    streams can give. A gateway that does not say how many requests wait for one has measured nothing.
     """
     canary = strata('sluice:judged_ended{arm="canary"}')
-    if gate.needs is None:
-        return f"{canary} * 0 + 1"
-    started = 'sluice_started_total{arm="canary"}'
-    every = f"sum by ({promql.STRATUM}) ({started})"
-    blind = f"sum by ({promql.STRATUM}) ({started} unless on (instance, rollout, release, source) {gate.needs})"
-    return f"(({blind} or {every} * 0) <= bool on ({promql.STRATUM}) {BLIND} * {every})\nor {canary} * 0"
+    if gate.unmeasured is None:
+        return [Rule("sluice:gate_measured", f"{canary} * 0 + 1", mark)]
+    waiting = strata(f'sluice:gate_unmeasured{{gate="{name}", arm="canary"}}')
+    few = f"({waiting} <= bool on ({promql.STRATUM}) {UNMEASURED} * {canary})"
+    return [
+        Rule("sluice:gate_unmeasured", promql.summed(gate.unmeasured), mark),
+        Rule("sluice:gate_measured", f"{few}\nor {canary} * 0", mark),
+    ]
 
 
 def verdict(name: str, gate: Gate, gates: Gates) -> str:

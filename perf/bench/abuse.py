@@ -1,7 +1,9 @@
 """`make bench ABUSE=1`: what clients that mean harm can do to the others, and that the engine never hears of it.
 
 Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they did before it, alone.
-`--soak SECONDS` then repeats all loads and watches the gateway's memory.
+The gateway has a core. The other one is shared by the users' process, the engine and the attacker's process: that one
+runs only while the others rest (SCHED_IDLE), or users would wait for their own core, which no gateway can help.
+`--soak SECONDS` then repeats all loads and watches the gateway's memory; `--only WORD` runs the loads of that name.
 """
 
 import argparse
@@ -24,8 +26,9 @@ from typing import Any
 import uvloop
 
 from perf import cpu, report
-from perf.bench import attack, client, servers
+from perf.bench import attack, others, servers
 from perf.bench.attack import Reply
+from perf.bench.others import Others
 from perf.bench.servers import Server
 from perf.errors import Failed, PerfError
 from perf.gate import say
@@ -33,11 +36,10 @@ from perf.stats import percentile
 from release import checkout
 
 OUT = Path("build/bench")
-USERS, PAUSE, QUIET_SECONDS = 4, 0.02, 4.0  # ordinary users, between two requests of each; how long they are alone
 REFUSED_MS, OTHERS, SLACK_MS = 50.0, 2.0, 2.0  # a p99 of a millisecond or two is the machine's, not the gateway's
 GROWTH = 1.10  # memory of the last third of a soak against the first's
 HEAD_SECONDS = 2  # of the gateway in this bench, for a head that does not end
-KEYS = {"users": "sk-users", "abuse": "sk-abuse"}
+KEYS = {"users": others.KEY, "abuse": attack.KEY}
 
 
 @dataclass
@@ -46,8 +48,7 @@ class Load:
 
     name: str
     replies: list[Reply] = field(default_factory=list)
-    others: list[float] = field(default_factory=list)  # seconds that ordinary users waited meanwhile
-    others_failed: int = 0
+    others: Others = field(default_factory=Others)  # how ordinary users fared meanwhile
     unfreed: int = 0  # streams that the engine went on with
     wanted: Sequence[int] = ()  # statuses that are a refusal here; none when nothing is refused
 
@@ -57,9 +58,12 @@ class Load:
             "requests": len(self.replies),
             "statuses": {str(status): self.count(status) for status in sorted({one.status for one in self.replies})},
             "refused_p99_ms": 1000 * (percentile(waits, 99) or 0.0),
-            "others_p99_ms": 1000 * (percentile(self.others, 99) or 0.0),
-            "others_ratio": (percentile(self.others, 99) or 0.0) / alone,
-            "others_failed": self.others_failed,
+            "others": len(self.others.waits),
+            "others_p50_ms": self.others.ms(50),
+            "others_p99_ms": self.others.ms(99),
+            "others_most_ms": self.others.ms(100),
+            "others_ratio": self.others.ms(99) / alone,
+            "others_failed": self.others.failed,
         }
         return found | {"faults": self.faults(found, alone)}
 
@@ -72,10 +76,10 @@ class Load:
             said.append(f"{len(other)} were answered with {other[0]}")
         if found["refused_p99_ms"] > REFUSED_MS:
             said.append(f"a refusal took {found['refused_p99_ms']:.0f} ms")
-        if found["others_p99_ms"] > OTHERS * alone * 1000 + SLACK_MS:
+        if found["others_p99_ms"] > OTHERS * alone + SLACK_MS:
             said.append(f"others waited {found['others_ratio']:.1f} times as long")
-        if self.others_failed:
-            said.append(f"{self.others_failed} requests of others failed")
+        if self.others.failed:
+            said.append(f"{self.others.failed} requests of others failed")
         if self.unfreed:
             said.append(f"the engine went on with {self.unfreed} streams of nobody")
         return said
@@ -97,41 +101,6 @@ def guarded(theirs: Sequence[int], ours: Sequence[int]) -> Iterator[tuple[Server
             yield gateway, engine
 
 
-async def users(port: int, load: Load, until: asyncio.Event) -> None:
-    """Ordinary requests, one after the other with a pause, for as long as nobody says that it is over."""
-    asked = client.body(stream=False)
-
-    async def one(link: client.Link) -> None:
-        link.authorize(KEYS["users"])
-        while not until.is_set():
-            answer = await link.ask(asked)
-            load.others.append(answer.seconds)
-            load.others_failed += answer.status != 200
-            await asyncio.sleep(PAUSE)
-
-    links = await client.opened(port, USERS)
-    try:
-        await asyncio.gather(*map(one, links))
-    finally:
-        client.closed(links)
-
-
-async def beside_users(port: int, load: Load, work: Awaitable[list[Reply]]) -> Load:
-    over = asyncio.Event()
-    others = asyncio.create_task(users(port, load, over))
-    try:
-        load.replies = await work
-    finally:
-        over.set()
-    await others
-    return load
-
-
-async def quiet() -> list[Reply]:
-    await asyncio.sleep(QUIET_SECONDS)
-    return []
-
-
 Work = Callable[[int], Awaitable[list[Reply]]]
 LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
     "n of a million": (attack.asking(n=10**6), (400,)),
@@ -142,7 +111,6 @@ LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
     "header floods": (attack.headers, (431,)),
     "slow-loris": (attack.loris(HEAD_SECONDS), (408,)),
     "500 idle connections": (attack.idle, ()),
-    # so many in one moment are a fifth of a second of one core's work, which whoever asks meanwhile waits for
     "2000 streams, 1000 cancelled at once": (attack.streams, (200, 429)),
 }
 
@@ -155,13 +123,14 @@ async def loaded(gateway: Server, engine: Server, names: Sequence[str]) -> list[
         await loop.run_in_executor(other, os.getpid)  # it is there before anybody is measured
         for name in names:
             work = loop.run_in_executor(other, attacked, name, gateway.port, sizes)
-            found.append(await beside_users(gateway.port, Load(name, wanted=LOADS[name][1]), work))
+            found.append(Load(name, *await others.beside(gateway.port, work), wanted=LOADS[name][1]))
             found[-1].unfreed = await attack.unfreed(engine.port)
     return found
 
 
 def attacked(name: str, port: int, sizes: Mapping[str, float]) -> list[Reply]:
-    """In a process of its own, or what it does itself would hold up those whose waiting is measured."""
+    """In a process of its own that yields, or what it does would hold up those whose waiting is measured."""
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     vars(attack).update(sizes)
 
     async def work() -> list[Reply]:
@@ -190,14 +159,14 @@ async def run(asked: argparse.Namespace) -> dict[str, Any]:
     theirs, ours = cpu.split()
     os.sched_setaffinity(0, ours)
     with guarded(theirs[:1], ours) as (gateway, engine):
-        await beside_users(gateway.port, Load("warm-up"), quiet())
-        before = await beside_users(gateway.port, Load("alone"), quiet())
-        alone = percentile(before.others, 99) or 0.0
-        say(f"ordinary users alone: p99 {1000 * alone:.1f} ms")
-        found = {load.name: load.document(alone) for load in await loaded(gateway, engine, list(LOADS))}
+        await others.alone(gateway.port)  # warm-up
+        alone = (await others.alone(gateway.port)).ms(99)
+        say(f"ordinary users alone: p99 {alone:.1f} ms")
+        names = [name for name in LOADS if asked.only in name]
+        found = {load.name: load.document(alone) for load in await loaded(gateway, engine, names)}
         memory = await soaked(gateway, engine, asked.soak)
         seen = (await attack.seen(engine.port))["abuse"]
-    return judged({"alone_p99_ms": 1000 * alone, "loads": found, "engine_saw": seen, "memory_mb": memory})
+    return judged({"alone_p99_ms": alone, "loads": found, "engine_saw": seen, "memory_mb": memory})
 
 
 def judged(found: dict[str, Any]) -> dict[str, Any]:
@@ -224,6 +193,7 @@ def table(found: dict[str, Any]) -> str:
 def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m perf.bench.abuse", description=__doc__)
     parser.add_argument("--soak", type=float, default=0.0, help="seconds; 600 shows whether memory is flat")
+    parser.add_argument("--only", default="", metavar="WORD", help="of the loads' names")
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args(given)
     try:

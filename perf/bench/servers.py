@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from model.running import free_port
 from perf import cpu, engine
 from perf.bench.client import MODEL
 
@@ -44,17 +45,17 @@ def started(cores: Sequence[int], port: int, *module: str, env: Mapping[str, str
 
 
 def blank(cores: Sequence[int]) -> contextlib.AbstractContextManager[Server]:
-    port = engine.free_port()
+    port = free_port()
     return started(cores, port, "perf.blank", str(port))
 
 
 def splice(cores: Sequence[int], target: int) -> contextlib.AbstractContextManager[Server]:
-    port = engine.free_port()
+    port = free_port()
     return started(cores, port, "perf.bench.splice", str(port), str(target))
 
 
 def bare(cores: Sequence[int]) -> contextlib.AbstractContextManager[Server]:
-    port = engine.free_port()
+    port = free_port()
     flags = ["--loop=uvloop", "--http=httptools", "--no-access-log", "--log-level=warning", f"--port={port}"]
     return started(cores, port, "uvicorn", "perf.bench.bare:app", *flags)
 
@@ -62,7 +63,7 @@ def bare(cores: Sequence[int]) -> contextlib.AbstractContextManager[Server]:
 def gateway(
     cores: Sequence[int], target: str, model: str = MODEL, more: Mapping[str, str] | None = None
 ) -> contextlib.AbstractContextManager[Server]:
-    port = engine.free_port()
+    port = free_port()
     told = {"PORT": port, "STABLE_URLS": target, "MODEL_NAME": model, "MAX_INFLIGHT": INFLIGHT, "LOG_LEVEL": "warning"}
     env = {f"SLUICE_{name}": str(value) for name, value in {**told, **(more or {})}.items()}
     return started(cores, port, "app", env=env)

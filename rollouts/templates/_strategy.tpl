@@ -24,7 +24,7 @@
 {{ divf .seconds .interval | ceil | int }}
 {{- end }}
 
-{{/* templates and args of one analysis of .part; .step is absent for the background one, which runs through all steps. */}}
+{{/* templates and args of one analysis of .part; .step is absent for the background one, which runs through all steps, and .seconds there too. */}}
 {{- define "rollouts.analysis" -}}
 {{- $values := .scope.Values }}
 {{- $pace := .pace | default $values }}
@@ -47,6 +47,10 @@ args:
     valueFrom: {fieldRef: {fieldPath: "metadata.annotations['rollout.argoproj.io/revision']"}}
   - name: interval
     value: {{ printf "%ds" (int $values.interval) | quote }}
+{{- with .seconds }}
+  - name: checks
+    value: {{ include "rollouts.checks" (dict "seconds" . "interval" $values.interval) | quote }}
+{{- end }}
 {{- with .step }}
   - name: step
     value: {{ int .weight | quote }}
@@ -230,11 +234,20 @@ blueGreen:
   prePromotionAnalysis: # the preview starts beside the gateway's release, and is switched to only after it
     {{- include "rollouts.analysis" (merge (dict "step" (first .scope.Values.steps) "after" true) .) | nindent 4 }}
   {{- end }}
+  {{- with include "rollouts.switchSeconds" .scope | int }}
+  postPromotionAnalysis: # users are there: the old pods stay until it ends, and a fail switches back to them
+    {{- include "rollouts.analysis" (merge (dict "seconds" .) $) | nindent 4 }}
+  {{- end }}
 {{- end }}
 
-{{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them before a blueGreen switch, and the gateway's release. */}}
+{{/* How long a blueGreen is watched after its switch. */}}
+{{- define "rollouts.switchSeconds" -}}
+{{ ternary .Values.fastWatchSeconds .Values.switchWatchSeconds .Values.fast | int }}
+{{- end }}
+
+{{/* Seconds that Argo counts as no progress while gates judge: none in a canary's analysis step, all of them around a blueGreen switch, and the gateway's release. */}}
 {{- define "rollouts.judgingSeconds" -}}
-{{- $wait := addf (first .scope.Values.steps).minimum .scope.Values.undecided .gateway.seconds | int }}
+{{- $wait := addf (first .scope.Values.steps).minimum .scope.Values.undecided .gateway.seconds (include "rollouts.switchSeconds" .scope) | int }}
 {{- ternary $wait 0 (eq .kind "blueGreen") }}
 {{- end }}
 

@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from lab import paths
-from tests.app.databases import free_port
+from model.running import free_port
 
 PROGRAM = paths.BIN / "otelcol"
 KINDS = {2: "server", 3: "client"}

@@ -175,6 +175,7 @@ class Door:
     url: str
     gateway: Gateway
     session: aiohttp.ClientSession
+    server: uvicorn.Server
 
     async def post(self, path: str, body: Any, **headers: str) -> tuple[int, dict[str, str], bytes]:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -213,7 +214,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
     async with aiohttp.ClientSession() as session:
-        yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session)
+        yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session, server)
     server.should_exit = True  # never by force: the application would not end what it began
     await running
 

@@ -3,7 +3,6 @@
 import os
 import pwd
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
+
+from model.running import free_port
 
 SERVER_FOLDERS = "/usr/lib/postgresql"
 
@@ -22,12 +23,6 @@ def program(name: str) -> str:
     found = str(newest[-1]) if newest else shutil.which(name)
     assert found, f"{name} is not installed: run lab/install test"
     return found
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -62,6 +62,38 @@ def test_requests_from_before_the_bound_are_judged_when_it_appears(baseline: Bas
     assert slow(baseline) == 1
 
 
+def waiting(baseline: Baseline) -> float:
+    samples = [s for m in baseline.metrics.unmeasured.collect() for s in m.samples]
+    return sum(s.value for s in samples if (s.labels["step"], s.labels["arm"]) == ("0", "canary"))
+
+
+def test_the_gate_is_told_how_many_requests_wait_for_a_bound(baseline: Baseline) -> None:
+    baseline.metrics.begin(arms())
+    baseline.begin(arms())
+    assert waiting(baseline) == 0
+    baseline.judge(WHERE, "ttft", 9.0)
+    baseline.judge(WHERE, "ttft", 0.1)
+    assert waiting(baseline) == 2
+    seen(baseline, 0.2)
+    assert waiting(baseline) == 0
+
+
+def test_a_time_that_waits_for_another_bound_goes_on_waiting(baseline: Baseline) -> None:
+    baseline.begin(arms())
+    baseline.judge(WHERE, "tpot", 9.0)
+    seen(baseline, 0.2)
+
+    assert waiting(baseline) == 1
+
+
+def test_what_came_under_an_earlier_release_does_not_wait(baseline: Baseline) -> None:
+    baseline.begin(arms("v3-r3"))
+    baseline.judge(WHERE, "ttft", 9.0)
+
+    assert waiting(baseline) == 0
+    assert not baseline.unjudged
+
+
 def test_the_bound_is_frozen_while_a_release_is_judged(baseline: Baseline) -> None:
     seen(baseline, 0.2)
     baseline.begin(arms())

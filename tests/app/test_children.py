@@ -1,4 +1,5 @@
-from prometheus_client import CollectorRegistry, generate_latest
+import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
 from app.children import KnownCounter, KnownGauge, KnownHistogram
 
@@ -31,3 +32,20 @@ def test_gauges_and_histograms_remember_too_and_stay_what_they_are() -> None:
 
     for line in (b"# TYPE level gauge", b"# TYPE times histogram", b'level{arm="stable"} 2.0', b"alone 4.0"):
         assert line in shown
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 100.0])
+def test_a_time_falls_into_the_bucket_that_the_library_has_for_it(seconds: float) -> None:
+    ours, theirs = CollectorRegistry(), CollectorRegistry()
+    for kind, registry in ((KnownHistogram, ours), (Histogram, theirs)):
+        kind("times", "text", ("arm",), buckets=(1.0, 2.0), registry=registry).labels("stable").observe(seconds)
+
+    def shown(registry: CollectorRegistry) -> list[bytes]:
+        return [line for line in generate_latest(registry).splitlines() if b"_created" not in line]
+
+    assert shown(ours) == shown(theirs)
+
+
+def test_what_has_labels_and_is_no_child_counts_nothing() -> None:
+    with pytest.raises(AttributeError):
+        KnownCounter("told", "text", ("arm",), registry=CollectorRegistry()).inc()

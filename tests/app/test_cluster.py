@@ -182,6 +182,17 @@ def test_blue_green_switches_everybody() -> None:
     assert (arms.in_progress, arms.stable) == (False, ("http://10.0.0.2:8000",))
 
 
+def test_a_blue_green_is_still_judged_after_its_switch_and_an_abort_sends_everybody_back() -> None:
+    switched: Any = {"blueGreen": {"activeSelector": "new"}}
+    arms, back = view(rollout("new", **switched), OLD, NEW), view(rollout("new", **switched, abort=True), OLD, NEW)
+
+    assert arms is not None
+    assert back is not None
+    assert (arms.in_progress, arms.weight, arms.canary) == (True, 100, ("http://10.0.0.2:8000",))
+    assert arms.stable == ("http://10.0.0.1:8000",)  # rescues
+    assert (back.in_progress, back.weight, back.stable) == (False, 0, ("http://10.0.0.1:8000",))
+
+
 def test_the_weight_of_an_earlier_canary_is_not_the_new_ones() -> None:
     found = rollout("new", weight=25)
     found["status"]["canary"]["weights"]["canary"]["podTemplateHash"] = "between"

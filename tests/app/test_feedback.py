@@ -29,8 +29,12 @@ async def asked(door: Door, user: str = "ada") -> str:
 
 
 async def rows(url: str, query: str) -> list[dict[str, Any]]:
-    store = Store.at(url)
-    found = [row for row in await store.rated() if row["query_id"] == query]
+    """The ratings of a query, whose own row is written when its answer has been looked at."""
+    store, found = Store.at(url), []
+    async with asyncio.timeout(10):
+        while not found:
+            await asyncio.sleep(0.02)
+            found = [row for row in await store.rated() if row["query_id"] == query]
     await store.engine.dispose()
     return found
 
@@ -129,9 +133,7 @@ async def test_a_sample_stands_beside_its_query(door: Door, url: str) -> None:
     await door.post("/feedback", {"query_id": query, "rating": 1})
     recorder = door.gateway.recorder
     assert recorder
-    async with asyncio.timeout(10):
-        while not (found := await rows(url, query)):
-            await asyncio.sleep(0.02)
+    found = await rows(url, query)
     assert found[0]["prompt"] is None
 
     await recorder.store.record(query, "问\0", "answer \ud800")
@@ -165,8 +167,6 @@ async def test_what_is_rated_within_a_release_is_of_the_version_that_answered(
         await door.post("/feedback", {"query_id": answer["query_id"], "rating": 1})
 
     by = ("v2", "2") if (mode, arm) == ("good", "canary") else ("v1", "1")  # stable answers what the canary fails
-    async with asyncio.timeout(10):
-        while not (found := await rows(url, answer["query_id"])):
-            await asyncio.sleep(0.02)
+    found = await rows(url, answer["query_id"])
     assert (status, headers["x-sluice-version"], answer["model_version"]) == (200, by[0], by[0])
     assert (found[0]["version"], found[0]["revision"], found[0]["arm"]) == (*by, arm)

@@ -1,7 +1,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,12 +11,13 @@ from typing import Any
 import aiohttp
 import pytest
 
+from model.running import free_port
+
 ROOT = Path(__file__).parents[2]
 
 
 def start(engine_url: str, **settings: str) -> tuple["subprocess.Popen[str]", str]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "SLUICE_STABLE_URLS": engine_url, "SLUICE_PORT": str(port), **settings}
     process = subprocess.Popen(
         [sys.executable, "-m", "app"], cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

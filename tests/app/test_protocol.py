@@ -224,3 +224,41 @@ async def test_a_head_that_is_too_large_is_answered_to_whoever_sends_it_all_firs
         answer = await reader.read(-1)
 
     assert said(answer) == (431, "head_too_large")
+
+
+MODELS = b"GET /v1/models HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+async def drained(door: Any) -> None:
+    """Waits until the gateway accepts no connection any more, as from SIGTERM on."""
+    door.server.should_exit = True
+    while any(one.is_serving() for one in door.server.servers):
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("before", [b"", MODELS])
+async def test_a_request_on_its_way_when_the_gateway_goes_is_answered_and_is_the_last(
+    door: Any, line: Any, before: bytes
+) -> None:
+    reader, writer = line
+    async with asyncio.timeout(5):
+        if before:
+            writer.write(before)
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert b"connection: close" not in head
+            await reader.readexactly(int(re.findall(rb"content-length: (\d+)", head)[0]))
+        await drained(door)
+        writer.write(MODELS)
+        answer = await reader.read(-1)
+
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close\r\n" in answer
+
+
+async def test_a_connection_that_stays_idle_is_closed_when_the_gateway_goes(
+    door: Any, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "LAST_SECONDS", 0.05)
+    async with asyncio.timeout(5):
+        await drained(door)
+
+        assert await line[0].read(-1) == b""

@@ -62,3 +62,14 @@ def test_a_single_place_can_be_taken_by_a_key() -> None:
     with pytest.raises(Busy):
         Slots(0).take(key("one"))
     Slots(1).take(key("one"))
+
+
+def test_looking_takes_no_place_and_refuses_as_taking_does() -> None:
+    slots, one = Slots(10), key("one", concurrency=1)
+    slots.look(one)
+    assert (slots.taken, len(slots.held)) == (0, 0)
+
+    slots.take(one)
+    with pytest.raises(Busy):
+        slots.look(one)
+    slots.look(key("other"))

@@ -7,9 +7,9 @@ import pytest
 
 from app.settings import Settings
 from app.traces import NO_TRACE, Trace, Traces
+from model.running import free_port
 from tests.app.collector import PROGRAM, Collector, collecting
 from tests.app.conftest import Door, opened
-from tests.app.databases import free_port
 
 CHAT = "/v1/chat/completions"
 TRACE, CLIENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

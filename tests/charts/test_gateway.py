@@ -56,7 +56,8 @@ def test_an_arg_is_given_for_all_that_a_template_declares(chart):
     canary = rendered.one("Rollout", "llm-gateway")["spec"]["strategy"]["canary"]
     for analysis in (canary["analysis"], canary["steps"][1]["analysis"]):
         for name in names(analysis):
-            declared = {arg["name"] for arg in rendered.one("AnalysisTemplate", name)["spec"]["args"]}
+            given = rendered.one("AnalysisTemplate", name)["spec"]["args"]
+            declared = {arg["name"] for arg in given if "value" not in arg}
             assert declared <= set(args(analysis)), name
 
 
@@ -89,7 +90,8 @@ def test_both_parts_tell_their_verdict_because_either_may_be_the_only_one_that_a
         notes = rendered.one("Rollout", name)["metadata"]["annotations"]
         return [key.split("subscribe.")[1] for key in notes if key.endswith(".forge")]
 
-    assert told("llm-engine") == told("llm-gateway") == ["on-rollout-completed.forge", "on-rollout-aborted.forge"]
+    verdicts = [f"{name}.forge" for name in ("on-release-promoted", "on-install-failed", "on-rollout-aborted")]
+    assert told("llm-engine") == told("llm-gateway") == verdicts
     parts = [rendered.one("Rollout", name)["metadata"]["labels"] for name in ("llm-engine", "llm-gateway")]
     assert [one["app.kubernetes.io/component"] for one in parts] == ["engine", "gateway"]  # what the message reads
 

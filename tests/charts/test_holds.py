@@ -93,10 +93,13 @@ def test_argo_never_takes_a_stopped_release_for_a_known_one(chart):
     assert "sluice.dev/fast" not in rollout["metadata"]["annotations"]
 
 
-def test_the_fast_way_of_a_blue_green_is_the_switch(chart):
-    found = strategy(chart.render(strategy="blueGreen", rollouts={"fast": True}), "blueGreen")
+def test_the_fast_way_of_a_blue_green_is_the_switch_and_a_watch(chart):
+    found = strategy(chart.render(strategy="blueGreen", rollouts={"fast": True, "fastWatchSeconds": 45}), "blueGreen")
     assert found["autoPromotionEnabled"] is True
     assert "prePromotionAnalysis" not in found
+    after = found["postPromotionAnalysis"]
+    assert sorted(one["templateName"] for one in after["templates"]) == WATCHES
+    assert {one["name"]: one["value"] for one in after["args"] if one["name"] == "checks"} == {"checks": "5"}
 
 
 def test_the_pods_do_not_know_which_way_they_came(chart):

@@ -55,8 +55,9 @@ def test_blue_green_has_time_to_judge_before_the_progress_deadline(chart):
         rendered = chart.render(strategy=strategy, rollouts=pace)
         return int(rendered.one("Rollout", "llm-engine")["spec"]["progressDeadlineSeconds"])
 
-    # 570 for the probes' verdict, and what the gateway's release before it may take: three starts, minimum, undecided
-    assert deadline("blueGreen") == deadline("canary") + 570 + 3 * 300 + 120 + 900 + 60
+    # 570 for the probes' verdict, what the gateway's release before it may take (three starts, minimum, undecided), and
+    # the watch after the switch
+    assert deadline("blueGreen") == deadline("canary") + 570 + 3 * 300 + 120 + 900 + 60 + 300
 
 
 def test_nobody_is_root_or_writes_outside_a_volume(chart):

@@ -66,7 +66,8 @@ def test_an_arg_is_given_for_all_that_a_template_declares(chart):
     strategy = rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["canary"]
     for analysis in [strategy["analysis"], *(s["analysis"] for s in strategy["steps"] if "analysis" in s)]:
         for name in names(analysis):
-            declared = {arg["name"] for arg in rendered.one("AnalysisTemplate", name)["spec"]["args"]}
+            given = rendered.one("AnalysisTemplate", name)["spec"]["args"]
+            declared = {arg["name"] for arg in given if "value" not in arg}
             assert declared <= set(args(analysis)), name
 
 
@@ -90,7 +91,7 @@ def test_no_limit_reaches_the_count_even_at_the_slowest_pace(chart):
     for template in rendered.all("AnalysisTemplate"):
         for metric in template["spec"]["metrics"]:
             limit = str(metric.get("failureLimit", 0)).removeprefix("{{args.").removesuffix("}}")
-            if "count" in metric:
+            if isinstance(metric.get("count"), int):
                 allowed = int(known.get(limit, limit)) + int(metric.get("consecutiveSuccessLimit", 0))
                 assert int(metric["count"]) >= allowed, metric["name"]
 
@@ -109,6 +110,22 @@ def test_blue_green_is_decided_by_the_probes_before_any_user(chart):
     assert names(strategy["prePromotionAnalysis"]) == sorted([*GATES, "llm-gateway-first"])
     assert args(strategy["prePromotionAnalysis"])["step"] == "0"
     assert rendered.all("TraefikService") == []
+
+
+def test_a_blue_green_is_watched_after_its_switch_by_what_can_only_fail_and_for_a_bounded_time(chart):
+    rendered = chart.render(strategy="blueGreen", rollouts={"switchWatchSeconds": 95, "interval": 10})
+    after = rendered.one("Rollout", "llm-engine")["spec"]["strategy"]["blueGreen"]["postPromotionAnalysis"]
+    assert names(after) == WATCHES
+    assert args(after)["checks"] == "10"
+    assert "step" not in args(after)
+    for name in names(after):
+        spec = rendered.one("AnalysisTemplate", name)["spec"]
+        assert {arg["name"] for arg in spec["args"]} == set(args(after)), name
+        for metric in spec["metrics"]:  # at `count` Argo calls a metric successful, unless it has failed before
+            assert (metric["count"], metric["failureLimit"]) == ("{{args.checks}}", 0), name
+            assert "consecutiveSuccessLimit" not in metric, name
+    off = chart.render(strategy="blueGreen", rollouts={"switchWatchSeconds": 0})
+    assert "postPromotionAnalysis" not in off.one("Rollout", "llm-engine")["spec"]["strategy"]["blueGreen"]
 
 
 def test_own_router_replaces_the_weights_object(chart):

@@ -60,7 +60,9 @@ def test_what_a_fork_sets_is_what_the_chart_takes() -> None:
 def test_owners_and_bots_name_what_is_there() -> None:
     owners = [line.split() for line in (ROOT / ".github/CODEOWNERS").read_text().splitlines() if line.startswith("/")]
     assert [path for path, *_ in owners if not (ROOT / path.lstrip("/")).exists()] == []
-    assert json.loads((ROOT / ".github/renovate.json").read_text())["minimumReleaseAge"] == "7 days"
+    bot = json.loads((ROOT / ".github/renovate.json").read_text())
+    assert bot["minimumReleaseAge"] == "7 days"
+    assert "docker:pinDigests" in bot["extends"]
 
 
 def test_pull_mode_reads_the_same_files_and_leaves_alone_what_moves() -> None:

@@ -12,9 +12,9 @@ import pytest
 from app.engines import VLLM
 from app.settings import Settings
 from model import make, running
+from model.running import free_port
 from tests.app.collector import collecting
 from tests.app.conftest import Door, opened
-from tests.app.databases import free_port
 from tests.lab import contract
 
 COLLECTOR = free_port()

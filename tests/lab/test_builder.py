@@ -61,3 +61,46 @@ def test_a_dockerfiles_steps_are_not_said_but_what_comes_of_them_is() -> None:
     say("gateway: pushing it")
 
     assert said == ["  gateway: pushing it"]
+
+
+class Fake:
+    """A program of the lab that is up once it was started."""
+
+    def __init__(self, name: str, done: list[str], *, up: bool = False) -> None:
+        self.name, self.done, self.up = name, done, up
+
+    def ready(self) -> bool:
+        return self.up
+
+    def start(self) -> None:
+        self.done.append(f"start {self.name}")
+
+    def wait(self) -> None:
+        self.up = True
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_what_our_daemon_mounted_goes_with_it_and_stays_where_it_was_there_before(
+    monkeypatch: pytest.MonkeyPatch, before: bool
+) -> None:
+    done: list[str] = []
+    daemon = Fake(builder.DOCKERD, done, up=before)
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(builder, "ours", lambda: [daemon])
+    monkeypatch.setattr(builder.programs, "registry", lambda: Fake("registry", done, up=True))
+    monkeypatch.setattr(builder, "client", lambda host: "a client")
+    monkeypatch.setattr(builder.process, "stop", lambda name, seconds: done.append(f"stop {name}"))
+    monkeypatch.setattr(builder.mounts, "taken_away", lambda folder: done.append(f"unmount {folder.name}"))
+
+    with pytest.raises(KeyError), builder.running():
+        raise KeyError
+    wanted = [f"start {builder.DOCKERD}", f"stop {builder.DOCKERD}", "unmount builder"]
+    assert done == ([] if before else wanted)
+
+
+def test_without_root_a_daemon_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(Refused, match=r"needs root: .* DOCKER_HOST"), builder.running():
+        raise AssertionError

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,7 @@ import pytest
 from app.store import Store
 from lab import database, paths, process
 from lab.errors import NotReady, Refused
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
+from model.running import free_port
 
 
 @pytest.fixture(scope="module")

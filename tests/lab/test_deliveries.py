@@ -59,3 +59,55 @@ def test_the_load_test_and_nothing_else_is_taken_out_of_the_release() -> None:
     assert len(before.splitlines()) - len(after.splitlines()) <= 3
     with pytest.raises(NotReady):
         deliveries.unloaded(after)
+
+
+def by_hand(codes: dict[str, int], tmp_path: Path) -> tuple[Any, list[str]]:
+    """A site that notes what a person does, each command of which ends with a code."""
+    done: list[str] = []
+
+    def sluice(*words: str) -> tuple[int, str]:
+        done.append(" ".join(words))
+        return codes.get(words[0], 0), f"{words[0]}: refused"
+
+    def image(target: str, source: Any, arguments: Any) -> str:
+        return f"r/{target}@{source.commit}"
+
+    def deployed(environment: str) -> Any:
+        done.append(f"deploy {environment}")
+        return SimpleNamespace(green=not codes.get("deploy", 0))
+
+    def wait(environment: str, version: str, verdict: str, seconds: float, part: str) -> str:
+        return f"{environment} {version} {verdict} {seconds:.0f} {part}"
+
+    desk = SimpleNamespace(git=lambda *words: "", main="main")
+    office = SimpleNamespace(sluice=sluice, clone=lambda tip: tmp_path, desk=desk, logs=tmp_path)
+    rest = {"yard": SimpleNamespace(image=image), "base": SimpleNamespace(arguments={}), "signer": "s"}
+    return SimpleNamespace(office=office, bell=SimpleNamespace(wait=wait), deployed=deployed, **rest), done
+
+
+def test_a_release_by_hand_is_built_signed_recorded_and_handed_over(tmp_path: Path) -> None:
+    site, done = by_hand({}, tmp_path)
+    images = deliveries.signed(site, "v2.0.0", "abc", {"engine": "r/engine@old"})
+    told = deliveries.released(site, "dev", "v2.0.0", images, part="gateway")
+
+    assert images == {"gateway": "r/gateway@abc", "engine": "r/engine@old"}
+    assert told == "dev v2.0.0 promoted 240 gateway"
+    assert done == [
+        "sign --version v2.0.0 r/gateway@abc r/engine@old --key s/cosign.key",
+        "record dev --version v2.0.0 --gateway r/gateway@abc --engine r/engine@old",
+        "deploy dev",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("sign", "of v2.0.0 were not signed: sign: refused"),
+        ("record", "not handed over"),
+        ("deploy", "not handed over"),
+    ],
+)
+def test_a_release_by_hand_that_fails_is_not_waited_for(tmp_path: Path, command: str, said: str) -> None:
+    site, _ = by_hand({command: 1}, tmp_path)
+    with pytest.raises(NotReady, match=said):
+        deliveries.released(site, "dev", "v2.0.0", deliveries.signed(site, "v2.0.0", "abc", {}))

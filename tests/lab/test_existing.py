@@ -1,3 +1,4 @@
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answers:
     monkeypatch.setattr(paths, "KUBECONFIG", kubeconfig)
     monkeypatch.setattr(paths, "REGISTRY", "registry.example/team")
     monkeypatch.setattr(paths, "RUN", tmp_path)
+    monkeypatch.setattr(paths, "STATE", tmp_path / "state")
     monkeypatch.setattr(existing.checks, "free_port", lambda port: None)
 
     def kubectl(*arguments: str, **_: object) -> str:
@@ -40,6 +42,12 @@ def test_what_an_earlier_run_made_is_taken_too(cluster: Answers) -> None:
     cluster["crd"] = cluster["namespace"] = '{"app.kubernetes.io/managed-by":"sluice-lab"}'
 
     existing.before_start()
+
+
+def test_a_folder_that_is_not_ours_to_write_is_named(cluster: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    with pytest.raises(Refused, match=rf"{paths.STATE.parent} cannot be written to: .* SLUICE_STATE"):
+        existing.before_start()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from lab.measures import Noticed
 from lab.play import Play
 from lab.scenario import Scenario
 from lab.stage import Images, Stage
-from lab.timeline import Moment
+from lab.timeline import Moment, Timeline
 
 IMAGES = Images("g", "e", "l", {})
 
@@ -94,3 +94,16 @@ def test_a_part_that_went_too_far_is_said(tmp_path: Path, seen: dict[str, Any], 
 def test_failures_on_any_arm_are_counted_when_none_may_fail(tmp_path: Path) -> None:
     said = "stable and canary failed 2 requests, at most 0 expected"
     assert played(tmp_path, {"failed": 0}, noticed=Noticed(10, 2, 0, 1)) == [said]
+
+
+@pytest.mark.parametrize(("weight", "undone"), [(25, []), (5, ["the canary never got 25 %: no abort there"])])
+def test_what_was_due_at_a_weight_that_never_came_is_said(tmp_path: Path, weight: int, undone: list[str]) -> None:
+    scenario = Scenario.model_validate(
+        {"name": "one", "says": "x", "expected": {"verdict": "aborted", "max_weight": 25}}
+    )
+    play = Play(scenario, Stage("one", 30100, tmp_path), IMAGES, IMAGES, lambda _: None)
+    timeline = Timeline(None)  # type: ignore[arg-type]
+    timeline.moments = [moment(1, weight), moment(1, verdict="aborted")]
+
+    assert play.came(timeline, 25, "abort") is (not undone)
+    assert play.undone == undone

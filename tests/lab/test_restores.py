@@ -32,7 +32,7 @@ def test_the_bare_start_counts_from_the_container_to_the_first_token() -> None:
 
 def test_a_pod_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     early = POD | {"status": POD["status"] | {"conditions": [NOT_YET]}}
-    seen = iter([early, POD, POD])
+    seen = iter([early, POD])
     monkeypatch.setattr(programs, "kubectl", lambda *words: json.dumps({"items": [next(seen)]}))
     assert restores.bare_start("dev") == 37
 

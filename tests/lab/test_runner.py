@@ -1,3 +1,4 @@
+import os
 import subprocess
 from pathlib import Path
 
@@ -5,7 +6,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from lab import paths
-from lab.runner import Runner
+from lab.runner import Ran, Runner, programs
 
 ACT = """#!/bin/sh
 echo "$GITHUB_TOKEN $*"
@@ -51,3 +52,20 @@ def test_an_action_that_is_not_on_this_machine_has_a_stand_in_that_is_red(clone:
     assert f"--local-repository aws-actions/amazon-ecr-login@{sha}={clone}/.git/absent" in ran.log
     [step] = YAML(typ="safe").load((clone / ".git/absent/action.yml").read_text())["runs"]["steps"]
     assert subprocess.run(["bash", "-c", step["run"]], capture_output=True).returncode == 1
+
+
+def test_each_job_that_ended_is_told_with_how(clone: Path) -> None:
+    ended = (
+        "[ci/check  ] 🏁  Job succeeded\n[ci/prove-2] 🏁  Job failed\n[ci/check]   | Job failed is what it printed\n"
+    )
+    assert Ran("ci", 1, ended, 1.0).jobs == {"check": True, "prove-2": False}
+
+
+def test_sudo_is_there_for_a_root_that_has_none(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    env = {"PATH": programs(clone), "A": "b"}
+    done = subprocess.run(["sudo", "--preserve-env", "sh", "-c", "echo $A"], capture_output=True, text=True, env=env)
+    assert done.stdout == "b\n"
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert programs(clone) == os.environ["PATH"]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from lab import paths, scenes
 from lab.runner import Ran
@@ -43,9 +44,13 @@ class Desk:
         return "" if self.marked == ["success"] else "required status checks have not passed"
 
 
+def ended(how: str, *jobs: str) -> str:
+    return "".join(f"[ci/{job}   ] \U0001f3c1  Job {how}\n" for job in jobs)
+
+
 @pytest.mark.parametrize("scene", [scenes.broken_test, scenes.broken_gate])
 def test_a_broken_pull_request_changes_what_it_says_it_breaks(scene: scenes.Scene) -> None:
-    office: Any = Desk(1, "FAILED tests/model/x FAILED tests/rollouts/x")
+    office: Any = Desk(1, f"FAILED tests/model/x FAILED tests/rollouts/x\n{ended('failed', 'prove-1', 'passed')}")
     assert all(scene(office).values())
     [(path, text)] = office.pushed_files.items()
     assert text != (paths.ROOT / path).read_text()
@@ -69,8 +74,15 @@ def test_the_planted_fault_is_one_that_only_a_unit_test_sees() -> None:
 
 
 def test_a_good_pull_request_changes_a_file_and_is_merged_after_its_review() -> None:
-    office: Any = Desk(0, "")
+    office: Any = Desk(0, ended("succeeded", "prove-1", *(one for one in scenes.CI if one != "prove")))
     said = iter(("does not have enough approvals", ""))
     office.merged = lambda number: next(said)
     assert all(scenes.good_pull(office).values())
     assert office.pushed_files["model/pin.py"] != (paths.ROOT / "model/pin.py").read_text()
+
+
+def test_every_job_of_ci_that_needs_no_registry_must_have_been_green() -> None:
+    ci = YAML(typ="safe").load((paths.ROOT / ".github/workflows/ci.yml").read_text())["jobs"]
+    assert sorted(name for name, job in ci.items() if "vars." not in job.get("if", "")) == scenes.CI
+    office: Any = Desk(0, ended("succeeded", "passed", "prove-1"))
+    assert not all(scenes.good_pull(office).values())

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 import threading
 import time
@@ -13,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
+
+from model.running import free_port
 
 CONFIG = Path(__file__).parents[2] / "monitoring/alertmanager.yaml"
 URL_FILE = "/etc/alertmanager/slack-url"
@@ -82,9 +83,7 @@ def alertmanager(tmp_path: Path, slack: Slack) -> Iterator[str]:
     config = CONFIG.read_text().replace(URL_FILE, str(tmp_path / "slack-url"))
     config = config.replace("group_wait: 10s", "group_wait: 1s").replace("group_interval: 1m", "group_interval: 1s")
     (tmp_path / "am.yaml").write_text(config)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{free.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     running = subprocess.Popen(
         [
             program,

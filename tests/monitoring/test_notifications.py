@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from jinja2 import Environment, StrictUndefined
 from ruamel.yaml import YAML
 
 CONFIG = YAML(typ="safe").load(Path(__file__).parents[2] / "monitoring/notifications.yaml")
@@ -92,6 +93,58 @@ def test_start_promotion_and_waiting_are_told(message):
     assert message("release-held", rollout()).startswith("HELD at the 5 % step: v1.3.0 ")
 
 
+LATE = "ProgressDeadlineExceeded: ReplicaSet has timed out progressing."
+AT_ONCE = [{"type": "Completed", "status": "True"}, {"type": "Progressing", "status": "True"}]
+HEALTHY = [*AT_ONCE, {"type": "Healthy", "status": "True"}]
+ILL = [*AT_ONCE, {"type": "Healthy", "status": "False"}]
+STATES = {  # a Rollout as the controller leaves it: phase, stable and current template, conditions, generation it saw
+    "first install, no pod yet": ("Progressing", "a", "a", AT_ONCE, "4"),
+    "first install, ready": ("Healthy", "a", "a", HEALTHY, "4"),
+    "first install, too late": ("Degraded", "a", "a", AT_ONCE, "4"),
+    "canary": ("Progressing", "a", "b", ILL, "4"),
+    "canary, late and stopped": ("Degraded", "a", "b", ILL, "4"),
+    "the next spec, not looked at": ("Healthy", "a", "a", HEALTHY, "3"),
+    "promoted": ("Healthy", "b", "b", HEALTHY, "4"),
+    "promoted, and later down": ("Degraded", "b", "b", ILL, "4"),
+}
+
+
+def told(trigger: str, state: str) -> bool:
+    """What Argo finds of a trigger's `when`; its language and Jinja's differ in none(…) alone, for what stands here."""
+    phase, stable, current, conditions, observed = STATES[state]
+    status = {"phase": phase, "stableRS": stable, "currentPodHash": current, "conditions": conditions}
+    [asked] = LOADED[f"trigger.{trigger}"]
+    none = r"(\1 | selectattr('type', 'eq', '\2') | list == [])"
+    text = re.sub(r"none\((\S+), \{\.type == '(\w+)'\}\)", none, asked["when"])
+    found = Environment(undefined=StrictUndefined, autoescape=True).compile_expression(text, undefined_to_none=False)
+    shown = {"metadata": {"generation": 4}, "status": status | {"observedGeneration": observed}}
+    return bool(found(rollout=shown, string=str))
+
+
+def test_promoted_is_told_of_a_healthy_rollout_alone():
+    assert [state for state in STATES if told("on-release-promoted", state)] == ["first install, ready", "promoted"]
+
+
+def test_a_first_install_that_never_served_is_told_and_a_later_outage_is_no_verdict():
+    assert [state for state in STATES if told("on-install-failed", state)] == ["first install, too late"]
+
+
+def test_what_is_asked_of_the_rollout_is_told_once_per_revision_and_events_as_they_come():
+    for name in [name for name in DATA if name.startswith("trigger.")]:
+        [asked] = LOADED[name]
+        event = name.startswith(("trigger.on-rollout-", "trigger.on-analysis-"))
+        assert event == ("when" not in asked) == ("oncePer" not in asked), name
+        assert event or "rollout.argoproj.io/revision" in asked["oncePer"]
+
+
+def test_a_failed_first_install_says_why_and_that_nothing_is_before_it(message):
+    said = message("install-failed", rollout(message=LATE))
+    assert said.startswith(
+        "FAILED: v1.3.0 of demo/llm-engine (revision 3) has never served, and there is no version before"
+    )
+    assert said.endswith(f"Reason: {LATE}")
+
+
 def test_every_subscribed_trigger_exists_and_sends_a_template_that_exists():
     (subscription,) = LOADED["subscriptions"]
     triggers = {name.removeprefix("trigger.") for name in DATA if name.startswith("trigger.")}
@@ -102,7 +155,8 @@ def test_every_subscribed_trigger_exists_and_sends_a_template_that_exists():
 
 def test_verdicts_are_subscribed_to_and_a_failed_gate_is_told_once():
     triggers = set(LOADED["subscriptions"][0]["triggers"])
-    assert {"on-rollout-aborted", "on-rollout-completed"} <= triggers
+    assert {"on-rollout-aborted", "on-release-promoted", "on-install-failed"} <= triggers
+    assert "on-rollout-completed" not in triggers  # a first install has that before there is a pod
     assert not triggers & {"on-analysis-run-failed", "on-analysis-run-error"}  # their abort says it
 
 
@@ -117,6 +171,15 @@ def test_token_and_address_come_from_the_secret():
     [
         ("release-promoted", [], {"verdict": "promoted", "reason": "", "part": "engine"}),
         ("release-aborted", [FAILED], {"verdict": "aborted", "reason": FAILED["status"]["message"]}),
+        (
+            "install-failed",
+            [],
+            {
+                "verdict": "aborted",
+                "reason": "a first install that never served: its pods do not become ready",
+                "part": "engine",
+            },
+        ),
     ],
 )
 def test_a_verdict_starts_the_workflow_that_keeps_it(message, template, runs, inputs):
@@ -134,7 +197,7 @@ def test_the_workflow_takes_every_input_that_a_message_has(message):
     """A forge refuses a dispatch with an input that the workflow does not declare."""
     file = Path(__file__).parents[2] / ".github/workflows/verdict.yml"
     declared = YAML(typ="safe").load(file.read_text())["on"]["workflow_dispatch"]["inputs"]
-    for template in ("release-promoted", "release-aborted"):
+    for template in ("release-promoted", "install-failed", "release-aborted"):
         said = json.loads(message(template, rollout(), [FAILED], part="forge"))["inputs"]
         assert said.keys() <= declared.keys()
         assert {key for key, one in declared.items() if one.get("required")} <= said.keys()

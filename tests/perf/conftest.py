@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from model.running import free_port
 from perf import engine
 from perf.blank import Blank
 
@@ -27,7 +28,7 @@ async def blank() -> AsyncIterator[int]:
 @pytest.fixture
 def blank_process() -> Iterator[str]:
     """The same in a process of its own, for programs that are started."""
-    port = engine.free_port()
+    port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "perf.blank", str(port)], cwd=engine.ROOT)
     try:
         engine.listening(port)

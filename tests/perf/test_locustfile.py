@@ -11,6 +11,7 @@ from typing import Any
 from locust import Events
 from locust.env import Environment
 
+from model.running import free_port
 from perf import engine, locustfile
 from perf.sample import Sample
 
@@ -46,7 +47,7 @@ def test_both_kinds_of_user_send_at_their_rate_without_a_page(blank_process: str
 
 
 def test_the_page_offers_both_kinds_of_user(blank_process: str) -> None:
-    port = engine.free_port()
+    port = free_port()
     line = [*LOCUST, "--host", blank_process, "--web-host", "127.0.0.1", "--web-port", str(port), "--class-picker"]
     page = subprocess.Popen(line, cwd=engine.ROOT, env=ENV, stderr=subprocess.DEVNULL)
     try:

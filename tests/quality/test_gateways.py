@@ -125,6 +125,7 @@ def test_every_outcome_exists_at_zero_when_the_release_begins() -> None:
     for arm in ("stable", "canary"):
         assert counted(one, "sluice_started_total", arm=arm) == 0
         assert counted(one, "sluice_slow_total", arm=arm, kind="added") == 0
+        assert counted(one, "sluice_unmeasured_requests", arm=arm, kind="added") == 0
         assert {counted(one, "sluice_requests_total", arm=arm, outcome=name) for name in outcome.ALL} == {0}
 
 
@@ -150,6 +151,18 @@ def test_thirty_milliseconds_more_are_slow_and_a_little_is_not(canary: float, sl
         {"rollout": ROLLOUT, "release": "v1.1.0-r2", "source": "probe", "kind": "added", "origin": "measured"},
     )
     assert bound == pytest.approx(0.019)
+
+
+def test_the_gate_is_told_how_many_probes_wait_for_a_bound() -> None:
+    one = made()
+    one.board.show(view(("http://a",), ("http://b",)))
+    for _ in range(3):
+        one.pace.add((ROLLOUT, "v1.1.0-r2", "0", "canary", "probe"), 0.4)
+    assert counted(one, "sluice_unmeasured_requests", arm="canary", kind="added") == 3
+    for _ in range(gateways.WANTED):
+        one.pace.add((ROLLOUT, "v1.1.0-r2", "0", "stable", "probe"), 0.4)
+    assert counted(one, "sluice_unmeasured_requests", arm="canary", kind="added") == 0
+    assert counted(one, "sluice_unmeasured_requests", arm="stable", kind="added") == 0
 
 
 def test_the_next_release_has_a_bound_of_its_own() -> None:

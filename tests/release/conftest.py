@@ -200,6 +200,24 @@ def healthy(rollout: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, A
 
 
 @pytest.fixture
+def failed_install(rollout: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    """A Rollout as the controller leaves one whose first pods never became ready."""
+    late = 'ReplicaSet "llm-engine-new" has timed out progressing.'
+    conditions = [
+        {"type": "Completed", "status": "True", "reason": "RolloutCompleted"},
+        {"type": "Available", "status": "False", "reason": "AvailableReason"},
+        {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": late},
+    ]
+    message = f"ProgressDeadlineExceeded: {late}"
+    status = {"phase": "Degraded", "message": message, "stableRS": "new", "conditions": conditions, "canary": {}}
+
+    def make(**changes: Any) -> dict[str, Any]:
+        return rollout(**({"revision": "1"} | status | changes))
+
+    return make
+
+
+@pytest.fixture
 def state(rollout: Callable[..., dict[str, Any]]) -> Callable[..., State]:
     return lambda **changes: State.of(rollout(**changes))
 

@@ -35,6 +35,19 @@ def test_an_abort_is_an_abort(state: Make) -> None:
     assert (found.verdict(), found.in_progress) == ("aborted", False)
 
 
+def test_a_first_install_that_never_served_is_stopped_though_argo_aborts_none(failed_install: Any) -> None:
+    found = State.of(failed_install())
+    assert (found.verdict(), found.abort, found.in_progress, found.stillborn) == ("aborted", False, False, True)
+    assert State.of(failed_install(observed=False)).verdict() == "waiting"
+    assert State.of(failed_install(phase="Progressing")).verdict() == "waiting"
+
+
+def test_a_version_that_served_once_and_lost_its_pods_is_not_stopped(failed_install: Any) -> None:
+    conditions = [*failed_install()["status"]["conditions"], {"type": "Healthy", "status": "False"}]
+    found = State.of(failed_install(conditions=conditions))
+    assert (found.verdict(), found.stillborn) == ("waiting", False)
+
+
 def test_a_first_install_is_not_in_progress(state: Make) -> None:
     assert not state(stableRS="").in_progress
 

@@ -245,3 +245,32 @@ def test_each_rollout_is_compared_with_its_own_template() -> None:
         ]
 
     assert (template(manifests("e", "g")), template(manifests("e", "g"), "gateway")) == ("e", "g")
+
+
+@pytest.mark.parametrize("part", ["engine", "gateway"])
+def test_after_a_first_install_that_never_served_the_next_version_goes_without_steps(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    failed_install: Make,
+    rollout_path: str,
+    gateway_path: str,
+    lines: list[str],
+    part: str,
+) -> None:
+    for path, one in ((rollout_path, "engine"), (gateway_path, "gateway")):
+        api.on("GET", path, failed_install(version="v1.0.0") if one == part else healthy(version="v1.0.0"))
+    assert deploy().hand_over(replace=False)
+    assert '"fast": true' in (helm.at / "values").read_text()
+    assert any("v1.0.0 never served here" in line for line in lines)
+
+
+def test_a_first_install_that_still_starts_and_a_version_that_served_are_followed_by_steps(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, healthy: Make, failed_install: Make, rollout_path: str
+) -> None:
+    for before in (failed_install(phase="Progressing"), healthy(version="v1.0.0")):
+        api.answers["GET", rollout_path] = []
+        api.on("GET", rollout_path, before)
+        deploy().hand_over(replace=False)
+        assert "fast" not in (helm.at / "values").read_text()

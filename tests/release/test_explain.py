@@ -131,3 +131,12 @@ def test_a_release_that_left_the_engine_as_it_was_is_told_by_its_gateways_gates(
     assert len(told) == 2
     assert told[0] == "v1.1.0-r2 was promoted: it changed the gateway alone, and the gateway's gates passed."
     assert told[1].startswith("Gate bad-share passed for probes at the 0 % step")
+
+
+def test_a_first_install_that_never_served_is_not_said_to_have_left_all_traffic_on_stable(failed_install: Any) -> None:
+    told = explain(case(State.of(failed_install())))
+    assert told[0] == "v1.1.0-r1 was a first install and never served."
+    assert "timed out progressing" in told[1]
+    engine = case(State.of(failed_install(phase="Healthy", conditions=[{"type": "Healthy"}])))
+    gateway = case(State.of(failed_install()))
+    assert explain(replace(engine, gateway=gateway))[0] == "Nobody reached v1.1.0, for its gateway was never ready."

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from release import audit
 from release.cli import app as cli
-from release.flow import app, evidence
+from release.flow import app
 from release.history import History
 from tests.release.team import DIGEST, Team, release_text
 
@@ -63,30 +63,6 @@ def test_a_recorded_release_that_is_stopped_goes_back(team: Team, repository: Pa
 
 def test_a_tag_promotion_name_is_not_mistaken_for_a_version(team: Team, repository: Path) -> None:
     assert sluice("rollback", "deploy/prod/latest", "--repository", repository).exit_code == 12
-
-
-def test_a_verdict_is_kept_without_figures_when_the_cluster_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    (tmp_path / "values.yaml").write_text("delivery: {cluster: ''}\n")
-    (tmp_path / "release.yaml").write_text(release_text("v1.0.0"))
-    assert evidence(tmp_path) == evidence(tmp_path / "gone") == []
-    (tmp_path / "values.yaml").write_text("delivery: {cluster: 'https://cluster.invalid'}\n")
-    [said] = evidence(tmp_path)
-    assert said.startswith("no figures: ")
-
-
-def test_the_evidence_is_what_explain_says(
-    tmp_path: Path, api: Any, healthy: Callable[..., dict[str, Any]], rollout_path: str
-) -> None:
-    folder = tmp_path / "demo"
-    folder.mkdir()
-    (folder / "values.yaml").write_text("delivery: {cluster: 'https://cluster.invalid'}\n")
-    (folder / "release.yaml").write_text(release_text("v1.1.0"))
-    api.on("GET", rollout_path, healthy())
-    api.on("GET", rollout_path.replace("rollouts/llm-engine", "analysisruns"), {"items": []})
-    assert any("v1.1.0" in line for line in evidence(folder))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 from release.audit import Entry, read
-from release.verdict import settle
+from release.verdict import NOTHING, settle
 from release.write import Written
 from tests.release.team import Board, Team
 
@@ -81,7 +81,19 @@ def test_the_verdict_is_a_status_of_the_commit(team: Team, board: Board) -> None
     assert [one.verdict for one in read(team.history, "staging")] == ["promoted"]
 
 
-def test_a_first_release_that_fails_has_nothing_to_go_back_to(team: Team, board: Board) -> None:
+def test_a_first_release_that_fails_has_nothing_to_go_back_to_and_the_log_says_so(team: Team, board: Board) -> None:
     team.releases("staging", "v1.0.0")
-    assert told(team, board, "staging", "v1.0.0", "aborted") is None
+    for _ in range(2):
+        assert told(team, board, "staging", "v1.0.0", "aborted", "never served") is None
     assert team.version_in("staging") == "v1.0.0"
+    [kept] = read(team.history, "staging")
+    assert (kept.verdict, kept.reason) == ("aborted", f"never served; {NOTHING}")
+    assert board.marked[-1][2] == "failure"
+
+
+def test_a_version_that_was_stopped_is_never_gone_back_to(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0")
+    told(team, board, "staging", "v1.0.0", "aborted")
+    team.releases("staging", "v1.1.0")
+    assert told(team, board, "staging", "v1.1.0", "aborted") is None
+    assert team.version_in("staging") == "v1.1.0"

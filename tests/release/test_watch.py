@@ -123,6 +123,27 @@ def test_a_first_install_has_no_steps(
     assert "first install" in kept.events[1].text
 
 
+def test_a_first_install_whose_pods_never_come_ends_the_watch_and_says_that_nothing_is_before_it(
+    api: Any, cluster: Cluster, failed_install: Make, rollout_path: str
+) -> None:
+    api.on("GET", rollout_path, failed_install(phase="Progressing", message="more replicas"), failed_install())
+    kept = Kept()
+    with pytest.raises(Aborted, match=r"never served, and no version before it is there.*timed out"):
+        watch(cluster, kept).verdict()
+    assert any(event.text == "first install: no steps, waiting until its pods are ready" for event in kept.events)
+
+
+def test_a_first_install_behind_a_gateway_that_never_comes_is_stopped_too(
+    api: Any, cluster: Cluster, healthy: Make, failed_install: Make, rollout_path: str, gateway_path: str
+) -> None:
+    broken = failed_install()
+    broken["metadata"]["name"] = "llm-gateway"
+    api.on("GET", rollout_path, healthy())
+    api.on("GET", gateway_path, broken)
+    with pytest.raises(Aborted, match="demo/llm-gateway: ProgressDeadlineExceeded"):
+        watch(cluster, Kept()).verdict()
+
+
 def deployment(ready: int, observed: int = 2) -> dict[str, Any]:
     status = {"observedGeneration": observed, "updatedReplicas": 2, "availableReplicas": ready}
     spec = {"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"name": "x"}}}

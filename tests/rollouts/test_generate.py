@@ -62,7 +62,7 @@ def test_a_new_gate_is_a_few_lines_of_data(tmp_path, promtool):
     new = (
         "  slow-tpot:\n"
         '    bad: sluice_slow_total{kind="tpot"}\n'
-        '    needs: sluice_slow_bound_seconds{kind="tpot"}\n'
+        '    unmeasured: sluice_unmeasured_requests{kind="tpot"}\n'
         "    tolerated: 0.01\n"
         "    unacceptable: 0.05\n"
     )
@@ -70,13 +70,14 @@ def test_a_new_gate_is_a_few_lines_of_data(tmp_path, promtool):
     made = generate.files(load(path))
     assert {"rollouts/analysis/slow-tpot.yaml", "rollouts/analysis/slow-tpot-watch.yaml"} <= set(made)
     at = 'rollout="demo/llm-engine", release="v2.0.0-r2", source="user"'
-    series = {f'sluice_slow_bound_seconds{{{at}, kind="tpot"}}': "0.1x60"}
+    series = {}
     for arm, started in (("canary", 40), ("stable", 900)):
         labels = f'{at}, step="5", arm="{arm}"'
         series |= {
             f"sluice_started_total{{{labels}}}": f"{started}x60",
             f'sluice_requests_total{{{labels}, outcome="ok"}}': f"{started}x60",
             f'sluice_requests_total{{{labels}, outcome="prompt"}}': "0x60",
+            f'sluice_unmeasured_requests{{{labels}, kind="tpot"}}': "0x60",
             f'sluice_slow_total{{{labels}, kind="tpot"}}': f"{20 if arm == 'canary' else 0}x60",
         }
     promtool.rules = made["monitoring/rules/evidence.yaml"]

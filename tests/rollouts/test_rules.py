@@ -1,85 +1,15 @@
 """The recording rules in promtool: each verdict, and the same figures as the independent calculation."""
 
 import random
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pytest
 
 from rollouts import evidence
 from rollouts.evidence import Arm
+from tests.rollouts.strata import Counts, Stratum, arm, clean, failing, labelled, verdict
 
-ROLLOUT = "demo/llm-engine"
 CLOSE = 1e-9
-KINDS = ("ttft", "added")  # an engine's and a gateway's
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Counters of one arm in one stratum: requests as they started and ended."""
-
-    started: int = 0
-    ok: int = 0
-    bad: int = 0
-    unjudged: int = 0
-    slow: int = 0
-
-
-@dataclass(frozen=True)
-class Stratum:
-    canary: Counts = Counts()
-    stable: Counts = Counts()
-    source: str = "user"
-    release: str = "v1.2.0-r3"
-    step: str = "5"
-    bound: bool = True
-
-    def series(self) -> dict[str, str]:
-        at = f'rollout="{ROLLOUT}", release="{self.release}"'
-        found = {}
-        for arm, counts in (("canary", self.canary), ("stable", self.stable)):
-            labels = f'{at}, step="{self.step}", source="{self.source}", arm="{arm}"'
-            found |= counters(labels, counts)
-        if self.bound:
-            for kind in KINDS:
-                found[f'sluice_slow_bound_seconds{{{at}, source="{self.source}", kind="{kind}"}}'] = "0.2x60"
-        return found
-
-
-def counters(labels: str, counts: Counts) -> dict[str, str]:
-    values = {
-        f"sluice_started_total{{{labels}}}": counts.started,
-        f'sluice_requests_total{{{labels}, outcome="ok"}}': counts.ok,
-        f'sluice_requests_total{{{labels}, outcome="upstream_5xx"}}': counts.bad,
-        f'sluice_requests_total{{{labels}, outcome="stream_truncated"}}': 0,
-        f'sluice_requests_total{{{labels}, outcome="prompt"}}': counts.unjudged,
-        f'sluice_requests_total{{{labels}, outcome="over_user_cap"}}': 0,
-        **{f'sluice_slow_total{{{labels}, kind="{kind}"}}': counts.slow for kind in KINDS},
-    }
-    return {name: f"{value}x60" for name, value in values.items()}
-
-
-def labelled(name: str, stratum: Stratum, **labels: str) -> str:
-    mine = {"rollout": ROLLOUT, "release": stratum.release, "step": stratum.step, "source": stratum.source}
-    pairs = [f'{key}="{value}"' for key, value in (mine | labels).items()]
-    return f"{name}{{{', '.join(pairs)}}}"
-
-
-def verdict(stratum: Stratum, gate: str = "bad-share") -> str:
-    return f"sum({labelled('sluice:gate_verdict', stratum, gate=gate)})"
-
-
-def arm(counts: Counts, gate: str) -> Arm:
-    bad = counts.bad if gate == "bad-share" else counts.slow
-    return Arm(counts.started - counts.unjudged, counts.ok + counts.bad, bad)
-
-
-def clean(requests: int) -> Counts:
-    return Counts(started=requests, ok=requests)
-
-
-def failing(requests: int, bad: int) -> Counts:
-    return Counts(started=requests, ok=requests - bad, bad=bad)
-
 
 GOOD = Stratum(canary=clean(150), stable=clean(3000))
 BAD = Stratum(canary=failing(40, 20), stable=clean(800))
@@ -176,20 +106,27 @@ def test_slow_requests_are_bad_requests_of_their_own_gate(promtool):
     assert not promtool.differences(slow.series(), expected)
 
 
-def test_the_slow_gate_does_not_pass_where_there_is_no_bound(promtool):
-    users = replace(GOOD, bound=False)
+def test_the_slow_gate_does_not_pass_while_requests_wait_for_a_bound(promtool):
+    users = replace(GOOD, canary=replace(clean(150), unmeasured=150))
     probes = replace(GOOD, source="probe")
     expected = {verdict(users, "slow-ttft"): 0, verdict(users): 1, verdict(probes, "slow-ttft"): 1}
     assert not promtool.differences(users.series() | probes.series(), expected)
 
 
-@pytest.mark.parametrize(("blind", "passes"), [(160, 0), (9, 0), (8, 1), (0, 1)])
-def test_the_slow_gate_waits_for_a_gateway_without_a_bound_only_where_that_counts_requests(promtool, blind, passes):
+def test_the_slow_gate_does_not_pass_where_nobody_says_how_many_wait(promtool):
+    series = {name: value for name, value in GOOD.series().items() if "unmeasured" not in name}
+    assert not promtool.differences(series, {verdict(GOOD, "slow-ttft"): 0, verdict(GOOD): 1})
+
+
+@pytest.mark.parametrize(("unmeasured", "passes"), [(160, 0), (17, 0), (16, 1), (0, 1)])
+def test_the_slow_gate_waits_for_a_gateway_without_a_bound_only_where_that_hides_requests(promtool, unmeasured, passes):
+    """Both gateways answer as many, but few or none of what one of them answers is streamed."""
+
     def of(instance: str, stratum: Stratum) -> dict[str, str]:
         return {name.replace("}", f', instance="{instance}"}}'): value for name, value in stratum.series().items()}
 
     seeing = Stratum(clean(160), clean(500))
-    other = Stratum(clean(blind), clean(blind), bound=False)
+    other = Stratum(replace(clean(160), unmeasured=unmeasured), clean(160))
     expected = {verdict(seeing, "slow-ttft"): passes, verdict(seeing): 1}
     assert not promtool.differences(of("a", seeing) | of("b", other), expected)
 

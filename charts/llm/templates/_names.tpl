@@ -32,10 +32,10 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{ dig "images" .name "" (.root.Values.release | default dict) | required (printf "release.images.%s: nothing says what to run: add -f environments/<env>/release.yaml" .name) }}
 {{- end }}
 
-{{/* Who hears of a Rollout's verdict: .root, and .forge with the events that start the workflow `verdict`. */}}
+{{/* Who hears of a Rollout's verdict; the forge's triggers, of monitoring/notifications.yaml, start the workflow `verdict`. */}}
 {{- define "llm.told" -}}
 {{- if .root.Values.delivery.tellsForge }}
-{{- range .forge }}
+{{- range list "on-release-promoted" "on-install-failed" "on-rollout-aborted" }}
 notifications.argoproj.io/subscribe.{{ . }}.forge: ""
 {{- end }}
 {{- end }}

@@ -1,0 +1,192 @@
+import asyncio
+import functools
+import hashlib
+import json
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.protocol import shown
+from app.settings import Settings
+from app.turns import Turns
+
+MANY = 200
+
+
+@pytest.fixture
+def settings(settings: Settings, tmp_path: Path) -> Settings:
+    settings.keys_file = tmp_path / "keys.yaml"
+    named = [{"name": name, "sha256": hashlib.sha256(name.encode()).hexdigest()} for name in ("many", "one")]
+    settings.keys_file.write_text(json.dumps({"keys": named}))
+    settings.connect_seconds = settings.first_token_seconds = 20  # a slow machine is no fault
+    return settings
+
+
+async def turned() -> None:
+    """The loop has come round once."""
+    seen = asyncio.Event()
+    asyncio.get_running_loop().call_soon(seen.set)
+    await seen.wait()
+
+
+def put(turns: Turns, done: list[str], *names: str) -> None:
+    """Work by name, whose first letter is its key."""
+    for name in names:
+        work = functools.partial(done.append, name)
+        if turns.room():
+            work()
+        else:
+            turns.wait(name[0], work)
+
+
+async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is_room_again() -> None:
+    turns, done = Turns(most=2), list[str]()
+    for _ in range(3):
+        put(turns, done, "a1", "a2")
+        assert done == ["a1", "a2"]
+        await turned()
+        done.clear()
+
+
+async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its_order() -> None:
+    turns, done = Turns(most=2), list[str]()
+    put(turns, done, *(names := ["a1", "a2", "a3", "a4", "a5", "a6"]))
+
+    seen = []
+    for _ in range(3):
+        seen.append(len(done))
+        turns.turn()
+
+    assert seen == [2, 4, 6]
+    assert done == names
+    assert not turns.waiting
+
+
+async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
+    turns, done = Turns(most=2), list[str]()
+    put(turns, done, *(f"a{number}" for number in range(100)), "b0", "c0", "b1")
+    while turns.waiting:
+        await turned()
+
+    assert done[:2] == ["a0", "a1"]
+    assert set(done[2:7]) == {"a2", "a3", "b0", "b1", "c0"}
+    assert len(done) == 103
+
+
+def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
+    turns = Turns(most=2)
+    turns.waiting = {"a": deque([lambda: None] * 3)}
+
+    assert not turns.room()
+    assert [turns.first(key) for key in ("a", "b", "b", "c", "d")] == [False, True, False, True, False]
+    turns.waiting.clear()
+    turns.turn()
+    assert turns.first("b")
+
+
+async def test_nothing_overtakes_what_waits() -> None:
+    turns, done = Turns(most=1), list[str]()
+    put(turns, done, "a1", "a2", "a3")
+    await turned()
+    put(turns, done, "a4")
+    while turns.waiting:
+        await turned()
+
+    assert done == ["a1", "a2", "a3", "a4"]
+
+
+async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> None:
+    turns, done, told = Turns(most=1), list[str](), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+
+    def fails() -> None:
+        raise RuntimeError("work failed")
+
+    put(turns, done, "a1")
+    turns.wait("a", fails)
+    put(turns, done, "a2")
+    for _ in range(3):
+        await turned()
+
+    assert (done, told) == (["a1", "a2"], ["work failed"])
+
+
+@pytest.mark.parametrize("most", [1, 8])
+async def test_a_loop_with_nothing_to_do_is_let_alone(most: int) -> None:
+    turns = Turns(most)
+    put(turns, [], "a1")
+    await turned()
+
+    assert not turns.turning
+
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def lines(door: Any, number: int) -> list[Line]:
+    port = int(door.url.rsplit(":", 1)[1])
+    return [await asyncio.open_connection("127.0.0.1", port) for _ in range(number)]
+
+
+def asking(key: str, **more: Any) -> bytes:
+    body = json.dumps({"prompt": key, **more}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nhost: a\r\nAuthorization: Bearer {key}\r\n".encode()
+    return head + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+async def test_a_request_does_not_wait_behind_the_many_of_another_key(door: Any, engine: Any) -> None:
+    made = await lines(door, MANY + 1)
+    for _, writer in made[:-1]:
+        writer.write(asking("many"))
+    made[-1][1].write(asking("one"))  # the last
+    async with asyncio.timeout(20):
+        for reader, _ in made:
+            assert b" 200 " in await reader.readline()
+
+    order = [one["prompt"] for one in engine.asked]
+    assert len(order) == MANY + 1
+    assert order.index("one") < MANY / 2
+
+
+async def test_requests_that_wait_on_their_connections_are_all_answered_in_their_order(door: Any) -> None:
+    made = await lines(door, MANY)
+    for _, writer in made:
+        writer.write(asking("many") * 3)
+    async with asyncio.timeout(20):
+        for reader, _ in made:
+            for _ in range(3):
+                assert b" 200 " in await reader.readline()
+                await reader.readuntil(b"}}")  # the usage, which an answer ends with
+
+    assert door.outcomes() == {"ok": 3 * MANY}
+
+
+@pytest.mark.parametrize("leave", ["abort", "close", "write_eof"])
+async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: Any, leave: str) -> None:
+    engine.mode = "hang"
+    made = await lines(door, MANY)
+    for _, writer in made:
+        writer.write(asking("many", stream=True))
+    async with asyncio.timeout(20):
+        while engine.running < MANY:
+            await asyncio.sleep(0.01)
+        for _, writer in made:
+            getattr(writer.transport, leave)()
+        while engine.running:
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("sent", "found"),
+    [
+        (b"POST / HTTP/1.1\r\nhost: a\r\nAuthorization:  Bearer Key \r\n\r\n{}", "Bearer Key"),
+        (b"POST / HTTP/1.1\r\nauthorization:Bearer Key", "Bearer Key"),
+        (b"POST / HTTP/1.1\r\nx-authorization: Bearer Key\r\n\r\n", ""),
+        (b"POST / HTTP/1.1\r\n" + b"a: b\r\n" * 1000 + b"authorization: Bearer Key\r\n", ""),
+        (b"", ""),
+    ],
+)
+def test_the_key_of_a_request_is_found_before_it_is_read(sent: bytes, found: str) -> None:
+    assert shown(sent) == found
