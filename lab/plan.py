@@ -45,12 +45,7 @@ PLANTED = (
     ("namespaces.tf", '"requests.${var.gpu_resource}"', '"count/cronjobs.batch"', "the budget holds"),
     ("namespaces.tf", '"restricted"', '"privileged"', "pods are restricted"),
     ("namespaces.tf", 'cpu = "100m", ', "", "every container asks"),
-    (
-        "monitoring.tf",
-        "podMonitorSelectorNilUsesHelmValues = false",
-        "retentionSize = null",
-        "monitoring sees every release",
-    ),
+    ("monitoring.tf", "podMonitorSelectorNilUses", "serviceMonitorSelectorNilUses", "monitoring sees every release"),
 )
 
 
@@ -74,9 +69,8 @@ def settled(ground: Ground) -> str:
 
 def watched(ground: Ground) -> str:
     """Whether the charts are told to look into all namespaces, and which controller to run."""
-    prometheus, rollouts = (
-        kept(ground.api, *place) for place in (("monitoring", "prometheus"), ("argo-rollouts",) * 2)
-    )
+    prometheus = kept(ground.api, "monitoring", "prometheus")
+    rollouts = kept(ground.api, "argo-rollouts", "argo-rollouts")
     spec = prometheus["prometheus"]["prometheusSpec"]
     blind = [f"{kind}SelectorNilUsesHelmValues" for kind in ("podMonitor", "rule")]
     wrong = [name for name in blind if spec.get(name) is not False]
