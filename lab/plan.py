@@ -3,6 +3,7 @@
 Providers come from their registry, or from PLUGINS, a filesystem mirror of it.
 """
 
+import json
 import os
 import shutil
 import sys
@@ -10,21 +11,26 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lab import addons, apiserver, grants, paths, tools
 from lab.apiserver import Api
+from lab.charts import Charts
 from lab.errors import LabError
 from lab.tofu import CHANGES, Tofu
+from model.running import free_port
 
 FOLDERS = ("cluster", "aws")
 ENVIRONMENTS = ("staging", "prod")  # of example.tfvars
-MADE = (  # for each of them
+MONITORING = {"prometheus": "1.2.3", "rollouts": "4.5.6", "controller": "v7.8.9"}
+MADE = (  # for each environment
     "kubernetes_limit_range_v1.defaults",
     "kubernetes_namespace_v1.environment",
     "kubernetes_resource_quota_v1.budget",
     "kubernetes_role_binding_v1.release",
     "kubernetes_role_v1.release",
 )
+INSTALLED = ("helm_release.prometheus", "helm_release.rollouts")
 # Each is written into a copy, and must be found there: (file, what stands there, what is written instead, said by tofu
 # or found by a check).
 INVALID = (
@@ -39,6 +45,7 @@ PLANTED = (
     ("namespaces.tf", '"requests.${var.gpu_resource}"', '"count/cronjobs.batch"', "the budget holds"),
     ("namespaces.tf", '"restricted"', '"privileged"', "pods are restricted"),
     ("namespaces.tf", 'cpu = "100m", ', "", "every container asks"),
+    ("monitoring.tf", "podMonitorSelectorNilUses", "serviceMonitorSelectorNilUses", "monitoring sees every release"),
 )
 
 
@@ -52,11 +59,30 @@ class Ground:
 
 def complete(ground: Ground) -> str:
     made = sorted(f"{name.split('[')[0]} {what[0]}" for name, what in ground.tofu.planned().items())
-    return "" if made == [f"{name} create" for name in MADE for _ in ENVIRONMENTS] else f"planned {made}"
+    wanted = [*INSTALLED, *(name for name in MADE for _ in ENVIRONMENTS)]
+    return "" if made == [f"{name} create" for name in wanted] else f"planned {made}"
 
 
 def settled(ground: Ground) -> str:
     return "" if not (left := ground.tofu.planned()) else f"a second plan would change {left}"
+
+
+def watched(ground: Ground) -> str:
+    """Whether the charts are told to look into all namespaces, and which controller to run."""
+    prometheus = kept(ground.api, "monitoring", "prometheus")
+    rollouts = kept(ground.api, "argo-rollouts", "argo-rollouts")
+    spec = prometheus["prometheus"]["prometheusSpec"]
+    blind = [f"{kind}SelectorNilUsesHelmValues" for kind in ("podMonitor", "rule")]
+    wrong = [name for name in blind if spec.get(name) is not False]
+    if rollouts["controller"]["image"]["tag"] != MONITORING["controller"]:
+        wrong.append("controller.image.tag")
+    return ", ".join(wrong)
+
+
+def kept(api: Api, namespace: str, release: str) -> dict[str, Any]:
+    """The values that a stand-in chart was given."""
+    held = json.loads(api.kubectl("--namespace", namespace, "get", "configmap", release, "-o", "json"))
+    return dict(json.loads(held["data"]["values"]))
 
 
 def noticed(ground: Ground) -> str:
@@ -81,6 +107,7 @@ CHECKS: Mapping[str, Callable[[Ground], str]] = {
     "the budget holds": lambda ground: grants.exceeded(ground.api),
     "pods are restricted": lambda ground: grants.unrestricted(ground.api),
     "every container asks": lambda ground: grants.silent(ground.api),
+    "monitoring sees every release": watched,
     "a hand edit is noticed": noticed,
 }
 
@@ -137,10 +164,13 @@ def proved(place: Path, folders: list[str]) -> bool:
         return good
     folder = place / "infrastructure/cluster"
     shutil.copyfile(folder / "example.tfvars", folder / "example.auto.tfvars")
-    with apiserver.running(place) as api:
+    stored = {"kube-prometheus-stack": MONITORING["prometheus"], "argo-rollouts": MONITORING["rollouts"]}
+    with apiserver.running(place) as api, Charts(place / "charts", free_port(), stored) as charts:
         for source in addons.CRDS:
             api.kubectl("create", "-f", str(source))
-        tofu = Tofu(folder, {"kubeconfig": str(api.kubeconfig), "monitoring": None})
+        where = dict.fromkeys(("prometheus", "rollouts"), charts.address)
+        known = {"kubeconfig": str(api.kubeconfig), "monitoring": MONITORING, "repositories": where}
+        tofu = Tofu(folder, known)
         return invalid(tofu) & judged(tofu, api) & good
 
 

@@ -19,6 +19,12 @@ class Tofu:
     folder: Path
     variables: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """For tofu, and for Helm in its provider, which would keep charts in the user's home."""
+        helm = {f"HELM_{kind}_HOME": str(self.folder / ".helm") for kind in ("CACHE", "CONFIG", "DATA")}
+        return {"TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"} | helm
+
     def run(self, *words: str, good: tuple[int, ...] = (0,)) -> "subprocess.CompletedProcess[str]":
         """Raises NotReady with what tofu says is wrong."""
         told = {f"TF_VAR_{name}": given(value) for name, value in self.variables.items()}
@@ -28,7 +34,7 @@ class Tofu:
             text=True,
             timeout=SECONDS,
             check=False,
-            env=os.environ | told | {"TF_IN_AUTOMATION": "1", "TF_CLI_ARGS": "-no-color"},
+            env=os.environ | told | self.settings,
         )
         if done.returncode not in good:
             raise NotReady(f"tofu {words[0]} in {self.folder.name}: {errors(done.stderr) or done.returncode}")

@@ -6,7 +6,7 @@ resource "helm_release" "prometheus" {
   name             = "prometheus"
   namespace        = "monitoring"
   create_namespace = true
-  repository       = "https://prometheus-community.github.io/helm-charts"
+  repository       = var.repositories.prometheus
   chart            = "kube-prometheus-stack"
   version          = var.monitoring.prometheus
   atomic           = true
@@ -30,7 +30,7 @@ resource "helm_release" "rollouts" {
   name             = "argo-rollouts"
   namespace        = "argo-rollouts"
   create_namespace = true
-  repository       = "https://argoproj.github.io/argo-helm"
+  repository       = var.repositories.rollouts
   chart            = "argo-rollouts"
   version          = var.monitoring.rollouts
   atomic           = true

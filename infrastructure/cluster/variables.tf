@@ -56,3 +56,12 @@ variable "monitoring" {
     controller = "v1.10.1" # what the gates were proved with
   }
 }
+
+variable "repositories" {
+  description = "Where those charts are; mirrors of your own for whoever cannot reach these."
+  type        = object({ prometheus = string, rollouts = string })
+  default = {
+    prometheus = "https://prometheus-community.github.io/helm-charts"
+    rollouts   = "https://argoproj.github.io/argo-helm"
+  }
+}

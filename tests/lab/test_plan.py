@@ -1,3 +1,4 @@
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,11 +47,12 @@ def test_every_fault_is_looked_for_by_a_check_that_there_is() -> None:
 
 def test_a_plan_is_complete_when_it_makes_all_and_only_that(tmp_path: Path) -> None:
     whole = {f'{name}["{one}"]': ["create"] for name in plan.MADE for one in ("staging", "prod")}
+    whole |= {f"{name}[0]": ["create"] for name in plan.INSTALLED}
     assert plan.complete(ground(tmp_path, whole)) == ""
     assert "kubernetes_role_v1.release" in plan.complete(
         ground(tmp_path, {'kubernetes_role_v1.release["prod"]': ["create"]})
     )
-    assert plan.complete(ground(tmp_path, whole | {"helm_release.prometheus[0]": ["create"]})) != ""
+    assert plan.complete(ground(tmp_path, whole | {"helm_release.another": ["create"]})) != ""
 
 
 def test_a_second_plan_with_a_change_is_told(tmp_path: Path) -> None:
@@ -61,6 +63,21 @@ def test_a_second_plan_with_a_change_is_told(tmp_path: Path) -> None:
 def test_a_hand_edit_that_no_plan_shows_is_told(tmp_path: Path) -> None:
     assert plan.noticed(ground(tmp_path, {"a": ["update"]}, {}, {})) == ""
     assert plan.noticed(ground(tmp_path, {}, {})) == "a quota raised by hand is not in the plan"
+
+
+def test_monitoring_that_looks_away_is_told(tmp_path: Path) -> None:
+    spec = {"podMonitorSelectorNilUsesHelmValues": False, "ruleSelectorNilUsesHelmValues": True}
+    image = {"tag": plan.MONITORING["controller"]}
+    values = {"prometheus": {"prometheusSpec": spec}, "controller": {"image": image}}
+    seen = ground(tmp_path)
+
+    def answered() -> str:
+        object.__setattr__(seen.api, "kubectl", lambda *words: json.dumps({"data": {"values": json.dumps(values)}}))
+        return plan.watched(seen)
+
+    assert answered() == "ruleSelectorNilUsesHelmValues"
+    image["tag"] = "v0.0.0"
+    assert answered() == "ruleSelectorNilUsesHelmValues, controller.image.tag"
 
 
 def test_what_is_left_after_the_end_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from lab.tofu import Tofu, errors
 TOFU = """#!/bin/sh
 shift
 echo "$@" >>"$LOG"
-env | grep '^TF_' | sort >>"$LOG"
+env | grep -E '^(TF|HELM)_' | sort >>"$LOG"
 [ "$1" = show ] && echo "Warning: no settings" && cat "$PLANNED"
 [ "$1" = validate ] && printf '\\n\\342\\225\\267\\n\\342\\224\\202 Error: Unsupported block\\n\\342\\224\\202   on roles.tf line 3\\n\\342\\225\\265\\n' >&2 && exit 1
 exit "${CODE:-0}"
@@ -31,6 +31,7 @@ def test_variables_are_told_as_tofu_reads_them(log: Path, tmp_path: Path) -> Non
     Tofu(tmp_path, {"kubeconfig": "/a b", "monitoring": None, "sizes": {"gpus": 4}}).apply()
     said = log.read_text().splitlines()
     assert said[0] == "apply -input=false -auto-approve"
+    assert f"HELM_CACHE_HOME={tmp_path}/.helm" in said
     assert {"TF_VAR_kubeconfig=/a b", "TF_VAR_monitoring=null", 'TF_VAR_sizes={"gpus": 4}'} <= set(said)
 
 
