@@ -8,7 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-MOST = 8  # of a tenth of a millisecond each; a request of somebody else waits for about four turns
+MOST = 4  # of a tenth of a millisecond each; a request of somebody else waits for about four turns
 Work = Callable[[], None]
 
 
