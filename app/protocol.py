@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
+from app.rest import Rest
 from app.turns import Turns
 
 MAX_HEADERS = 100
@@ -38,6 +39,7 @@ class Protocol(HttpToolsProtocol):
 
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
+    leaving = False  # the next answer is the last one
     turns: Turns  # of the loop
     whose: Callable[[str], str] = staticmethod(str)  # whom an Authorization names
 
@@ -51,18 +53,19 @@ class Protocol(HttpToolsProtocol):
         self.dropped = 0  # bytes of it
         self.parted = False  # we have said all: what still comes is no request
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
-        self.resting: float | None = None  # since when nobody waits for an answer here
+        self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
-        self.rest()  # uvicorn waits for ever for the first request of a connection
+        self.rest.begin()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer, self.drop_timer, self.timeout_keep_alive_task):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
+        self.rest.cancel()
         super().connection_lost(exc)
         if self.turns.room():
             self.other.go()
@@ -116,24 +119,8 @@ class Protocol(HttpToolsProtocol):
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(self.too_large())
 
-    def rest(self) -> None:
-        """Nobody is to be answered; one timer looks from time to time for how long."""
-        self.resting = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.look)
-
-    def look(self) -> None:
-        self.timeout_keep_alive_task = None
-        if self.resting is None:  # the next rest has a timer of its own
-            return
-        left = self.resting + self.timeout_keep_alive - self.loop.time()
-        if left <= 0:
-            self.timeout_keep_alive_handler()
-        else:
-            self.timeout_keep_alive_task = self.loop.call_later(left, self.look)
-
     def _unset_keepalive_if_required(self) -> None:
-        self.resting = None
+        self.rest.end()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -159,6 +146,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
         self.cycle.__class__ = Cycle  # its task has not begun
         self.cycle.transport = self.parting  # type: ignore[assignment]
+        self.cycle.keep_alive = self.cycle.keep_alive and not self.leaving
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -168,16 +156,23 @@ class Protocol(HttpToolsProtocol):
             self.drop_timer = None
 
     def on_response_complete(self) -> None:
-        """As uvicorn does it, but for the timer: to make and cancel one costs as much as to read a request's head."""
+        """As uvicorn does it, but for its timers."""
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             else:
-                self.rest()
+                self.rest.begin()
         if self.cycle.response_complete and self.cycle.more_body:
             self.drop()
+
+    def shutdown(self) -> None:
+        """The server ends; a request that waits for its turn has come before that."""
+        if self.waiting:
+            self.leaving = True
+        else:
+            super().shutdown()
 
     def part(self) -> None:
         """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""

@@ -3,17 +3,13 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Callable
-from types import SimpleNamespace
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from uvicorn.server import ServerState
 
 from app import protocol
-from app.main import create_app
 from app.protocol import Protocol
-from app.server import KEEP_ALIVE_SECONDS, config
 from app.settings import Settings
 
 
@@ -231,58 +227,12 @@ async def test_a_head_that_is_too_large_is_answered_to_whoever_sends_it_all_firs
     assert said(answer) == (431, "head_too_large")
 
 
-class Clock:
-    """A loop whose time goes by when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.timers: list[tuple[float, Callable[[], None]]] = []
-
-    def time(self) -> float:
-        return self.now
-
-    def call_later(self, seconds: float, work: Callable[[], None]) -> object:
-        self.timers.append((self.now + seconds, work))
-        return work
-
-    def until(self, now: float) -> None:
-        while due := [one for one in self.timers if one[0] <= now]:
-            self.timers.remove(due[0])
-            self.now = due[0][0]
-            due[0][1]()
-        self.now = now
-
-
-@pytest.fixture
-def rested(settings: Settings) -> tuple[Protocol, Clock, list[float]]:
-    """A connection at rest, a clock, and when it was closed."""
-    told, clock, closed = config(create_app(settings), settings), Clock(), list[float]()
-    told.load()
-    made: Any = told.http_protocol_class(config=told, server_state=ServerState(), app_state={}, _loop=clock)  # type: ignore[operator, call-arg]
-    made.transport = SimpleNamespace(is_closing=lambda: bool(closed), close=lambda: closed.append(clock.now))
-    made.rest()
-    return made, clock, closed
-
-
-def test_a_connection_that_nobody_uses_is_closed(rested: tuple[Protocol, Clock, list[float]]) -> None:
-    _, clock, closed = rested
-    clock.until(10 * KEEP_ALIVE_SECONDS)
-
-    assert closed == [KEEP_ALIVE_SECONDS]
-
-
-def test_a_connection_stays_while_it_is_used_and_is_closed_when_it_has_rested_for_as_long_again(
-    rested: tuple[Protocol, Clock, list[float]],
+async def test_a_connection_that_is_leaving_is_closed_after_its_answer(
+    line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    line, clock, closed = rested
-    for asked, answered in ((70, 71), (140, 142), (200, 900)):
-        clock.until(asked)
-        line._unset_keepalive_if_required()
-        clock.until(answered)
-        line.rest()
-    clock.until(900 + KEEP_ALIVE_SECONDS - 1)
-    assert closed == []
-    assert len(clock.timers) == 1
-    clock.until(2000)
+    monkeypatch.setattr(Protocol, "leaving", True)
+    head, _ = await exchanged(line, b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n")
 
-    assert closed == [900 + KEEP_ALIVE_SECONDS]
+    assert head.startswith(b"http/1.1 200")
+    async with asyncio.timeout(2):
+        assert await line[0].read() == b""

@@ -4,11 +4,15 @@ import hashlib
 import json
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
+from app.main import create_app
 from app.protocol import shown
+from app.server import config
 from app.settings import Settings
 from app.turns import Turns
 
@@ -190,3 +194,26 @@ async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: 
 )
 def test_the_key_of_a_request_is_found_before_it_is_read(sent: bytes, found: str) -> None:
     assert shown(sent) == found
+
+
+@pytest.fixture
+async def idle(settings: Settings) -> tuple[Any, list[bool]]:
+    """A connection that nobody has asked anything on, and whether it was closed."""
+    told, closed = config(create_app(settings), settings), list[bool]()
+    told.load()
+    made: Any = told.http_protocol_class(config=told, server_state=ServerState(), app_state={})  # type: ignore[call-arg]
+    made.transport = SimpleNamespace(is_closing=lambda: bool(closed), close=lambda: closed.append(True))
+    return made, closed
+
+
+async def test_a_request_that_waits_for_its_turn_when_the_server_ends_is_not_lost(
+    idle: tuple[Any, list[bool]],
+) -> None:
+    line, closed = idle
+    line.waiting = 1
+    line.shutdown()
+    assert (closed, line.leaving) == ([], True)
+
+    line.waiting = 0
+    line.shutdown()
+    assert closed == [True]
