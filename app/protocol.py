@@ -21,6 +21,7 @@ from app.turns import Turns
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
+WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -55,6 +56,7 @@ class Protocol(HttpToolsProtocol):
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
         self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
+        self.held = False  # nothing more is read until that has come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -91,17 +93,21 @@ class Protocol(HttpToolsProtocol):
             self.wait(data)
 
     def wait(self, data: bytes) -> None:
-        """Until it is read nothing more is taken from the connection, so that it does not pile up."""
+        """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
+        if self.waiting or len(data) > WAITING_BYTES:
+            self.held = True
+            self.transport.pause_reading()
         self.waiting += 1
-        self.transport.pause_reading()
         self.turns.wait(self.other.key, functools.partial(self.go_on, data))
 
     def go_on(self, data: bytes) -> None:
         self.waiting -= 1
         if self.transport.is_closing():
             return
-        if not self.waiting and not self.flow.read_paused:
-            self.transport.resume_reading()
+        if self.held and not self.waiting:
+            self.held = False
+            if not self.flow.read_paused:
+                self.transport.resume_reading()
         self.received(data)
 
     def received(self, data: bytes) -> None:

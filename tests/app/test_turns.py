@@ -46,7 +46,7 @@ def put(turns: Turns, done: list[str], *names: str) -> None:
 
 
 async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is_room_again() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     for _ in range(3):
         put(turns, done, "a1", "a2")
         assert done == ["a1", "a2"]
@@ -55,7 +55,7 @@ async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is
 
 
 async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its_order() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     put(turns, done, *(names := ["a1", "a2", "a3", "a4", "a5", "a6"]))
 
     seen = []
@@ -69,7 +69,7 @@ async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its
 
 
 async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     put(turns, done, *(f"a{number}" for number in range(100)), "b0", "c0", "b1")
     while turns.waiting:
         await turned()
@@ -80,7 +80,7 @@ async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
 
 
 def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
-    turns = Turns(most=2)
+    turns = Turns(room=2, most=2)
     turns.waiting = {"a": deque([lambda: None] * 3)}
 
     assert not turns.room()
@@ -91,7 +91,7 @@ def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None
 
 
 async def test_nothing_overtakes_what_waits() -> None:
-    turns, done = Turns(most=1), list[str]()
+    turns, done = Turns(room=1, most=1), list[str]()
     put(turns, done, "a1", "a2", "a3")
     await turned()
     put(turns, done, "a4")
@@ -102,7 +102,7 @@ async def test_nothing_overtakes_what_waits() -> None:
 
 
 async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> None:
-    turns, done, told = Turns(most=1), list[str](), list[str]()
+    turns, done, told = Turns(room=1, most=1), list[str](), list[str]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
 
     def fails() -> None:
@@ -117,9 +117,9 @@ async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> Non
     assert (done, told) == (["a1", "a2"], ["work failed"])
 
 
-@pytest.mark.parametrize("most", [1, 8])
-async def test_a_loop_with_nothing_to_do_is_let_alone(most: int) -> None:
-    turns = Turns(most)
+@pytest.mark.parametrize("room", [1, 8])
+async def test_a_loop_with_nothing_to_do_is_let_alone(room: int) -> None:
+    turns = Turns(room)
     put(turns, [], "a1")
     await turned()
 
