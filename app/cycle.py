@@ -48,15 +48,14 @@ class Cycle(RequestResponseCycle):
     def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
         self.response_started, self.waiting_for_100_continue = True, False
         bare = self.scope["method"] == "HEAD" or status in (204, 304)  # no body follows, whatever is said of one
-        lines = [STATUS_LINE[status]]
-        for name, value in (*self.default_headers, *headers):
-            lines.append(b"%b: %b\r\n" % (name, value))
-            if name == b"content-length":
-                self.chunked_encoding = False
-                self.expected_content_length = 0 if bare else int(value)
-            elif name == b"connection" and value.lower() == b"close":
-                self.keep_alive = False
-        if not self.keep_alive and (b"connection", b"close") not in headers:
+        pairs = (*self.default_headers, *headers)
+        lines, said = [STATUS_LINE[status], *[b"%b: %b\r\n" % pair for pair in pairs]], dict(pairs)
+        if (length := said.get(b"content-length")) is not None:
+            self.chunked_encoding = False
+            self.expected_content_length = 0 if bare else int(length)
+        closes = said.get(b"connection", b"").lower() == b"close"
+        self.keep_alive = self.keep_alive and not closes
+        if not self.keep_alive and not closes:
             lines.append(b"connection: close\r\n")
         if self.chunked_encoding is None and not bare:
             self.chunked_encoding = True

@@ -15,12 +15,14 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
+from app.rest import Rest
 from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 LAST_SECONDS = 2.0  # for a request that is on its way when we go: on a connection closed at once it would be lost
 KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
+WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -53,18 +55,20 @@ class Protocol(HttpToolsProtocol):
         self.parted = False  # we have said all: what still comes is no request
         self.going = False  # the gateway drains: the next answer is the last
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
-        self.resting: float | None = None  # since when nobody waits for an answer here
+        self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
+        self.held = False  # nothing more is read until that has come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
-        self.rest()  # uvicorn waits for ever for the first request of a connection
+        self.rest.begin()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self.head_timer, self.send_timer, self.drop_timer, self.timeout_keep_alive_task):
+        for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
+        self.rest.cancel()
         super().connection_lost(exc)
         if self.turns.room():
             self.other.go()
@@ -90,17 +94,21 @@ class Protocol(HttpToolsProtocol):
             self.wait(data)
 
     def wait(self, data: bytes) -> None:
-        """Until it is read nothing more is taken from the connection, so that it does not pile up."""
+        """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
+        if self.waiting or len(data) > WAITING_BYTES:
+            self.held = True
+            self.transport.pause_reading()
         self.waiting += 1
-        self.transport.pause_reading()
         self.turns.wait(self.other.key, functools.partial(self.go_on, data))
 
     def go_on(self, data: bytes) -> None:
         self.waiting -= 1
         if self.transport.is_closing():
             return
-        if not self.waiting and not self.flow.read_paused:
-            self.transport.resume_reading()
+        if self.held and not self.waiting:
+            self.held = False
+            if not self.flow.read_paused:
+                self.transport.resume_reading()
         self.received(data)
 
     def received(self, data: bytes) -> None:
@@ -118,24 +126,8 @@ class Protocol(HttpToolsProtocol):
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(self.too_large())
 
-    def rest(self) -> None:
-        """Nobody is to be answered; one timer looks from time to time for how long."""
-        self.resting = self.loop.time()
-        if self.timeout_keep_alive_task is None:
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.look)
-
-    def look(self) -> None:
-        self.timeout_keep_alive_task = None
-        if self.resting is None:  # the next rest has a timer of its own
-            return
-        left = self.resting + self.timeout_keep_alive - self.loop.time()
-        if left <= 0:
-            self.timeout_keep_alive_handler()
-        else:
-            self.timeout_keep_alive_task = self.loop.call_later(left, self.look)
-
     def _unset_keepalive_if_required(self) -> None:
-        self.resting = None
+        self.rest.end()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -172,14 +164,14 @@ class Protocol(HttpToolsProtocol):
             self.drop_timer = None
 
     def on_response_complete(self) -> None:
-        """As uvicorn does it, but for the timer: to make and cancel one costs as much as to read a request's head."""
+        """As uvicorn does it, but for its timers."""
         self.server_state.total_requests += 1
         if not self.transport.is_closing():
             self.flow.resume_reading()
             if self.pipeline:
                 self._start_asgi_task(*self.pipeline.pop())
             else:
-                self.rest()
+                self.rest.begin()
         if self.cycle.response_complete and self.cycle.more_body:
             self.drop()
 
@@ -188,9 +180,8 @@ class Protocol(HttpToolsProtocol):
         self.going = True
         if self.cycle and not self.cycle.response_complete:
             self.cycle.keep_alive = False
-        elif self.timeout_keep_alive_task:  # it is idle
-            self.timeout_keep_alive_task.cancel()
-            self.timeout_keep_alive_task = self.loop.call_later(LAST_SECONDS, self.timeout_keep_alive_handler)
+        elif not self.waiting:
+            self.rest.shorten(LAST_SECONDS)
 
     def part(self) -> None:
         """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""

@@ -8,22 +8,23 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-MOST = 8  # of a tenth of a millisecond each; a request of somebody else waits for about four turns
+ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
+MOST = 4  # and when it is more: a request of somebody else waits for about three turns
 Work = Callable[[], None]
 
 
 class Turns:
     """Of one loop; `key` names whoever the work is done for, and has its own order."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self.most, self.done = most, 0
+    def __init__(self, room: int = ROOM, most: int = MOST) -> None:
+        self.size, self.most, self.done = room, most, 0
         self.waiting: dict[str, deque[Work]] = {}  # the next key first
         self.served = set[str]()  # who got something done ahead of others in this turn
         self.turning = False  # the end of this turn will be seen
 
     def room(self) -> bool:
         """Whether work may be done at once: then it counts as done. Nothing overtakes what waits."""
-        if self.waiting or self.done >= self.most:
+        if self.waiting or self.done >= self.size:
             return False
         self.done += 1
         if not self.turning:

@@ -4,11 +4,16 @@ import hashlib
 import json
 from collections import deque
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
+from app import protocol
+from app.main import create_app
 from app.protocol import shown
+from app.server import config
 from app.settings import Settings
 from app.turns import Turns
 
@@ -42,7 +47,7 @@ def put(turns: Turns, done: list[str], *names: str) -> None:
 
 
 async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is_room_again() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     for _ in range(3):
         put(turns, done, "a1", "a2")
         assert done == ["a1", "a2"]
@@ -51,7 +56,7 @@ async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is
 
 
 async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its_order() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     put(turns, done, *(names := ["a1", "a2", "a3", "a4", "a5", "a6"]))
 
     seen = []
@@ -65,7 +70,7 @@ async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its
 
 
 async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
-    turns, done = Turns(most=2), list[str]()
+    turns, done = Turns(room=2, most=2), list[str]()
     put(turns, done, *(f"a{number}" for number in range(100)), "b0", "c0", "b1")
     while turns.waiting:
         await turned()
@@ -76,7 +81,7 @@ async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
 
 
 def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
-    turns = Turns(most=2)
+    turns = Turns(room=2, most=2)
     turns.waiting = {"a": deque([lambda: None] * 3)}
 
     assert not turns.room()
@@ -87,7 +92,7 @@ def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None
 
 
 async def test_nothing_overtakes_what_waits() -> None:
-    turns, done = Turns(most=1), list[str]()
+    turns, done = Turns(room=1, most=1), list[str]()
     put(turns, done, "a1", "a2", "a3")
     await turned()
     put(turns, done, "a4")
@@ -98,7 +103,7 @@ async def test_nothing_overtakes_what_waits() -> None:
 
 
 async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> None:
-    turns, done, told = Turns(most=1), list[str](), list[str]()
+    turns, done, told = Turns(room=1, most=1), list[str](), list[str]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
 
     def fails() -> None:
@@ -113,9 +118,9 @@ async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> Non
     assert (done, told) == (["a1", "a2"], ["work failed"])
 
 
-@pytest.mark.parametrize("most", [1, 8])
-async def test_a_loop_with_nothing_to_do_is_let_alone(most: int) -> None:
-    turns = Turns(most)
+@pytest.mark.parametrize("room", [1, 8])
+async def test_a_loop_with_nothing_to_do_is_let_alone(room: int) -> None:
+    turns = Turns(room)
     put(turns, [], "a1")
     await turned()
 
@@ -190,3 +195,31 @@ async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: 
 )
 def test_the_key_of_a_request_is_found_before_it_is_read(sent: bytes, found: str) -> None:
     assert shown(sent) == found
+
+
+@pytest.fixture
+async def idle(settings: Settings) -> tuple[Any, list[bool]]:
+    """A connection that nobody has asked anything on, and whether it was closed."""
+    told, closed = config(create_app(settings), settings), list[bool]()
+    told.load()
+    made: Any = told.http_protocol_class(config=told, server_state=ServerState(), app_state={})  # type: ignore[call-arg]
+    made.transport = SimpleNamespace(is_closing=lambda: bool(closed), close=lambda: closed.append(True))
+    return made, closed
+
+
+async def test_a_request_that_waits_for_its_turn_when_the_server_ends_is_not_lost(
+    idle: tuple[Any, list[bool]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "LAST_SECONDS", 0.0)
+    line, closed = idle
+    line.rest.begin()
+    line.waiting = 1
+    line.shutdown()
+    await asyncio.sleep(0.02)
+    assert closed == []
+
+    line.waiting = 0
+    line.shutdown()
+    async with asyncio.timeout(5):
+        while not closed:
+            await asyncio.sleep(0.01)
