@@ -1,6 +1,7 @@
 """`sluice feedback export`: what users said, as JSON Lines for fine-tuning and for scoring."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -19,10 +20,7 @@ async def read(url: str, what: str) -> list[dict[str, Any]]:
     Raises:
         FeedbackUnreadable: a wrong address, or a database that does not answer or has no such tables.
     """
-    try:
-        store = Store.at(url)
-    except ValueError as error:
-        raise FeedbackUnreadable(f"--database: {error}") from None
+    store = opened(url)
     try:
         found: list[dict[str, Any]] = await getattr(store, what)()
     except (SQLAlchemyError, OSError, TimeoutError) as error:
@@ -31,6 +29,17 @@ async def read(url: str, what: str) -> list[dict[str, Any]]:
     finally:
         await store.engine.dispose()
     return found
+
+
+def opened(url: str) -> Store:
+    try:
+        store = Store.at(url)
+    except ValueError as error:
+        raise FeedbackUnreadable(f"--database: {error}") from None
+    file = store.engine.url.database or ""
+    if store.engine.dialect.name == "sqlite" and not Path(file).is_file():  # SQLite would make one
+        raise FeedbackUnreadable(f"--database: there is no file {file}")
+    return store
 
 
 def lines(rows: list[dict[str, Any]]) -> list[str]:

@@ -59,6 +59,21 @@ def test_a_database_that_cannot_be_read_is_one_line(address: str) -> None:
     assert len(done.output.splitlines()) == 1
 
 
+def test_what_only_reads_makes_no_database(tmp_path: Path) -> None:
+    done = CliRunner().invoke(said, ["export", "--database", f"sqlite:///{tmp_path}/typo.db"])
+
+    assert (done.exit_code, list(tmp_path.iterdir())) == (1, [])
+    assert "typo.db" in done.output
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("x" * 5000)
+    done = CliRunner().invoke(said, ["export", "--database", f"sqlite:///{tmp_path}/notes.db"])
+
+    assert done.exit_code == 1
+    assert len(done.output.splitlines()) == 1
+
+
 CHAT = [{"role": "user", "content": "二加二?"}]
 
 
