@@ -98,6 +98,19 @@ def test_a_release_page_is_made_once(forge: Forge, answers: Scripted) -> None:
     assert not bodies(answers, "POST")
 
 
+@pytest.mark.parametrize("failures", [1, 2])
+def test_giteas_own_row_of_a_tag_comes_between_once(answers: Scripted, failures: int) -> None:
+    for code in (*[500] * failures, 201):
+        answers.on("POST", f"{ROOT}/releases", {}, code=code)
+    if failures == 1:
+        Gitea(f"{answers.url}{ROOT}", "").publish("v1.0.0", "text")
+    else:
+        with pytest.raises(ForgeAway, match="500"):
+            Gitea(f"{answers.url}{ROOT}", "").publish("v1.0.0", "text")
+
+    assert len(bodies(answers, "POST")) == 2
+
+
 def test_a_forge_that_is_away_is_another_error_than_a_refusal(forge: Forge, answers: Scripted) -> None:
     answers.on("GET", f"{ROOT}/pulls/7", {}, code=502)
     with pytest.raises(ForgeAway, match="502"):
