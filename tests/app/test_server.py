@@ -1,4 +1,6 @@
 import asyncio
+import subprocess
+import sys
 
 import pytest
 import uvicorn
@@ -16,6 +18,7 @@ def test_the_gateway_runs_on_uvloop(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(Server, "serve", serve)
     monkeypatch.setattr("gc.set_threshold", lambda *_: None)  # this process has garbage of its own
+    monkeypatch.setattr("app.server.reserve", lambda _: None)
     settings = Settings(stable_urls="http://127.0.0.1:1", port=0)
     run(create_app(settings), settings)
 
@@ -35,3 +38,20 @@ async def test_what_the_start_has_built_is_no_garbage_to_be_looked_for(monkeypat
     await Server(config(app := create_app(settings), settings), app).startup()
 
     assert done == ["started", "collected", "frozen"]
+
+
+@pytest.mark.parametrize(("limit", "reserved"), [(4096, 2048), (1024, 1024)])
+def test_there_is_room_for_many_connections_from_the_start(limit: int, reserved: int) -> None:
+    script = f"""if True:
+        import re, resource
+        from app.server import reserve
+        resource.setrlimit(resource.RLIMIT_NOFILE, ({limit}, {limit}))
+        size = lambda: int(re.search(r"FDSize:\\s+(\\d+)", open("/proc/self/status").read())[1])
+        before = size()
+        reserve(2048)
+        print(before, size())
+    """
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+
+    assert before < reserved <= after
