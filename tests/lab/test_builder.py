@@ -90,6 +90,7 @@ def test_what_our_daemon_mounted_goes_with_it_and_stays_where_it_was_there_befor
     monkeypatch.setattr(builder, "ours", lambda: [daemon])
     monkeypatch.setattr(builder.programs, "registry", lambda: Fake("registry", done, up=True))
     monkeypatch.setattr(builder, "client", lambda host: "a client")
+    monkeypatch.setattr(builder.process, "pid_of", lambda name: None)  # whatever runs on this machine
     monkeypatch.setattr(builder.process, "stop", lambda name, seconds: done.append(f"stop {name}"))
     monkeypatch.setattr(builder.mounts, "taken_away", lambda folder: done.append(f"unmount {folder.name}"))
 
