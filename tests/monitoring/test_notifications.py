@@ -116,12 +116,13 @@ def told(trigger: str, state: str) -> bool:
     phase, stable, current, conditions, observed = STATES[state]
     status = {"phase": phase, "stableRS": stable, "currentPodHash": current, "conditions": conditions}
     [asked] = LOADED[f"trigger.{trigger}"]
-    text = re.sub(
-        r"(any|none)\((\S+), \{\.(\w+) == '(\w+)'\}\)", r"\1(\2 | map(attribute='\3', default=''), '\4')", asked["when"]
-    )
+    text = asked["when"]
+    for word, sign in (("any", "in"), ("none", "not in")):
+        there = rf"('\3' {sign} \1 | map(attribute='\2', default='') | list)"
+        text = re.sub(word + r"\((\S+), \{\.(\w+) == '(\w+)'\}\)", there, text)
     found = Environment(undefined=StrictUndefined, autoescape=True).compile_expression(text, undefined_to_none=False)
     shown = {"metadata": {"generation": 4}, "status": status | {"observedGeneration": observed}}
-    return bool(found(rollout=shown, string=str, any=lambda all, one: one in all, none=lambda all, one: one not in all))
+    return bool(found(rollout=shown, string=str))
 
 
 def test_promoted_is_told_of_a_healthy_rollout_alone():
