@@ -112,7 +112,7 @@ class State:
     @property
     def stillborn(self) -> bool:
         """A first install whose pods were not ready within the progress deadline: there is nothing to go back to."""
-        return not self.served and self.phase == "Degraded" and self.current == self.stable
+        return not self.served and self.current == self.stable and self.message.startswith("ProgressDeadlineExceeded")
 
     def verdict(self, image: str | None = None) -> str:
         """promoted, aborted or waiting; with `image`, promoted only if that image is what runs."""

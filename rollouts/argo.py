@@ -78,7 +78,7 @@ def watch(gates: Gates, name: str, query: str) -> tuple[tuple[str, ...], list[Do
         "successCondition": f"{GUARD} && result[0] >= 0",
         "failureCondition": f"{GUARD} && result[0] < 0",
         "failureLimit": 0,
-        "inconclusiveLimit": ENDLESS,
+        "inconclusiveLimit": "{{args.checks}}",  # above `count` Argo takes the whole run for invalid
     }
     return (*WATCH_ARGS, "checks"), [metric(gates, f"{name}-watch", query, conditions)]
 

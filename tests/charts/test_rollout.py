@@ -123,6 +123,7 @@ def test_a_blue_green_is_watched_after_its_switch_by_what_can_only_fail_and_for_
         assert {arg["name"] for arg in spec["args"]} == set(args(after)), name
         for metric in spec["metrics"]:  # at `count` Argo calls a metric successful, unless it has failed before
             assert (metric["count"], metric["failureLimit"]) == ("{{args.checks}}", 0), name
+            assert metric["inconclusiveLimit"] == metric["count"], name  # Argo refuses a limit above it
             assert "consecutiveSuccessLimit" not in metric, name
     off = chart.render(strategy="blueGreen", rollouts={"switchWatchSeconds": 0})
     assert "postPromotionAnalysis" not in off.one("Rollout", "llm-engine")["spec"]["strategy"]["blueGreen"]

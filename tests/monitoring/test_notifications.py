@@ -95,12 +95,14 @@ def test_start_promotion_and_waiting_are_told(message):
 
 LATE = "ProgressDeadlineExceeded: ReplicaSet has timed out progressing."
 AT_ONCE = [{"type": "Completed", "status": "True"}, {"type": "Progressing", "status": "True"}]
+TOO_LATE = [AT_ONCE[0], {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]
 HEALTHY = [*AT_ONCE, {"type": "Healthy", "status": "True"}]
-ILL = [*AT_ONCE, {"type": "Healthy", "status": "False"}]
+ILL = [*TOO_LATE, {"type": "Healthy", "status": "False"}]
 STATES = {  # a Rollout as the controller leaves it: phase, stable and current template, conditions, generation it saw
     "first install, no pod yet": ("Progressing", "a", "a", AT_ONCE, "4"),
     "first install, ready": ("Healthy", "a", "a", HEALTHY, "4"),
-    "first install, too late": ("Degraded", "a", "a", AT_ONCE, "4"),
+    "first install, too late": ("Degraded", "a", "a", TOO_LATE, "4"),
+    "first install, a template not seen yet": ("Degraded", None, None, [{"type": "InvalidSpec"}], "4"),
     "canary": ("Progressing", "a", "b", ILL, "4"),
     "canary, late and stopped": ("Degraded", "a", "b", ILL, "4"),
     "the next spec, not looked at": ("Healthy", "a", "a", HEALTHY, "3"),
@@ -110,12 +112,14 @@ STATES = {  # a Rollout as the controller leaves it: phase, stable and current t
 
 
 def told(trigger: str, state: str) -> bool:
-    """What Argo finds of a trigger's `when`; its language and Jinja's differ in none(…) alone, for what stands here."""
+    """What Argo finds of a trigger's `when`; its language and Jinja's differ in any(…) and none(…) alone, here."""
     phase, stable, current, conditions, observed = STATES[state]
     status = {"phase": phase, "stableRS": stable, "currentPodHash": current, "conditions": conditions}
     [asked] = LOADED[f"trigger.{trigger}"]
-    none = r"(\1 | selectattr('type', 'eq', '\2') | list == [])"
-    text = re.sub(r"none\((\S+), \{\.type == '(\w+)'\}\)", none, asked["when"])
+    text = asked["when"]
+    for word, sign in (("any", "in"), ("none", "not in")):
+        there = rf"('\3' {sign} \1 | map(attribute='\2', default='') | list)"
+        text = re.sub(word + r"\((\S+), \{\.(\w+) == '(\w+)'\}\)", there, text)
     found = Environment(undefined=StrictUndefined, autoescape=True).compile_expression(text, undefined_to_none=False)
     shown = {"metadata": {"generation": 4}, "status": status | {"observedGeneration": observed}}
     return bool(found(rollout=shown, string=str))

@@ -39,7 +39,9 @@ def test_a_first_install_that_never_served_is_stopped_though_argo_aborts_none(fa
     found = State.of(failed_install())
     assert (found.verdict(), found.abort, found.in_progress, found.stillborn) == ("aborted", False, False, True)
     assert State.of(failed_install(observed=False)).verdict() == "waiting"
-    assert State.of(failed_install(phase="Progressing")).verdict() == "waiting"
+    assert State.of(failed_install(phase="Progressing", message="")).verdict() == "waiting"
+    unseen = {"currentPodHash": "", "stableRS": "", "message": "InvalidSpec: AnalysisTemplate 'x' not found"}
+    assert State.of(failed_install(**unseen)).verdict() == "waiting"  # Argo says so until it has seen the template
 
 
 def test_a_version_that_served_once_and_lost_its_pods_is_not_stopped(failed_install: Any) -> None:

@@ -269,7 +269,7 @@ def test_after_a_first_install_that_never_served_the_next_version_goes_without_s
 def test_a_first_install_that_still_starts_and_a_version_that_served_are_followed_by_steps(
     deploy: Callable[[], Deploy], api: Any, helm: Any, healthy: Make, failed_install: Make, rollout_path: str
 ) -> None:
-    for before in (failed_install(phase="Progressing"), healthy(version="v1.0.0")):
+    for before in (failed_install(phase="Progressing", message=""), healthy(version="v1.0.0")):
         api.answers["GET", rollout_path] = []
         api.on("GET", rollout_path, before)
         deploy().hand_over(replace=False)

@@ -143,6 +143,6 @@ def test_a_first_install_that_never_served_is_not_said_to_have_left_all_traffic_
     told = explain(case(State.of(failed_install())))
     assert told[0] == "v1.1.0-r1 was a first install and never served."
     assert "timed out progressing" in told[1]
-    engine = case(State.of(failed_install(phase="Healthy", conditions=[{"type": "Healthy"}])))
+    engine = case(State.of(failed_install(phase="Healthy", message="", conditions=[{"type": "Healthy"}])))
     gateway = case(State.of(failed_install()))
     assert explain(replace(engine, gateway=gateway))[0] == "Nobody reached v1.1.0, for its gateway was never ready."
