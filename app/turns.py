@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
-MOST = 4  # and when it is more: a request of somebody else waits for about three turns
+MOST = 2  # and when it is more: a request of somebody else waits for about three turns
 Work = Callable[[], None]
 
 

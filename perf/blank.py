@@ -15,6 +15,8 @@ from typing import Any, cast
 import httptools
 import uvloop
 
+from perf import cpu
+
 FRAMES = 16
 CHUNK = {"id": "0", "object": "chat.completion.chunk", "created": 0, "model": "blank"}
 NUMBER = {name: re.compile(rb'"%s":\s*(\d+)' % name.encode()) for name in ("max_tokens", "seed")}
@@ -136,4 +138,5 @@ async def serve(port: int) -> None:
 
 
 if __name__ == "__main__":
+    cpu.unpaused()
     uvloop.run(serve(int(sys.argv[1])))

@@ -1,6 +1,7 @@
 """Who runs on which core: what measures must not fight with what is measured."""
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,6 +17,13 @@ def split(cores: Sequence[int] | None = None) -> tuple[list[int], list[int]]:
     """Cores of what is measured, and of the tool: its own one, if there are two."""
     found = sorted(os.sched_getaffinity(0) if cores is None else cores)
     return (found[:-1], found[-1:]) if len(found) > 1 else (found, found)
+
+
+def unpaused() -> None:
+    """Let Python look for garbage in small portions: what measures would take its own 20 ms for another's."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(4000, 50, 1000)
 
 
 def pinned(cores: Sequence[int], *command: str) -> list[str]:

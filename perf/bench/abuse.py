@@ -158,6 +158,7 @@ def growth(memory: Sequence[float]) -> float | None:
 async def run(asked: argparse.Namespace) -> dict[str, Any]:
     theirs, ours = cpu.split()
     os.sched_setaffinity(0, ours)
+    cpu.unpaused()
     with guarded(theirs[:1], ours) as (gateway, engine):
         await others.alone(gateway.port)  # warm-up
         alone = (await others.alone(gateway.port)).ms(99)

@@ -262,3 +262,8 @@ async def test_a_connection_that_stays_idle_is_closed_when_the_gateway_goes(
         await drained(door)
 
         assert await line[0].read(-1) == b""
+
+
+@pytest.mark.parametrize(("more", "found"), [(b"", "Bearer Key"), (b"x-", ""), (b"a: b\r\n" * 1000, "")])
+def test_the_key_of_a_request_is_found_before_it_is_read(more: bytes, found: str) -> None:
+    assert protocol.shown(POST + more + b"Authorization:  Bearer Key \r\n\r\n{}") == found

@@ -12,7 +12,7 @@ from uvicorn.server import ServerState
 
 from app import protocol
 from app.main import create_app
-from app.protocol import shown
+from app.protocol import WAITING_BYTES
 from app.server import config
 from app.settings import Settings
 from app.turns import Turns
@@ -183,20 +183,6 @@ async def test_many_that_go_away_at_once_all_free_the_engine(door: Any, engine: 
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.parametrize(
-    ("sent", "found"),
-    [
-        (b"POST / HTTP/1.1\r\nhost: a\r\nAuthorization:  Bearer Key \r\n\r\n{}", "Bearer Key"),
-        (b"POST / HTTP/1.1\r\nauthorization:Bearer Key", "Bearer Key"),
-        (b"POST / HTTP/1.1\r\nx-authorization: Bearer Key\r\n\r\n", ""),
-        (b"POST / HTTP/1.1\r\n" + b"a: b\r\n" * 1000 + b"authorization: Bearer Key\r\n", ""),
-        (b"", ""),
-    ],
-)
-def test_the_key_of_a_request_is_found_before_it_is_read(sent: bytes, found: str) -> None:
-    assert shown(sent) == found
-
-
 @pytest.fixture
 async def idle(settings: Settings) -> tuple[Any, list[bool]]:
     """A connection that nobody has asked anything on, and whether it was closed."""
@@ -223,3 +209,39 @@ async def test_a_request_that_waits_for_its_turn_when_the_server_ends_is_not_los
     async with asyncio.timeout(5):
         while not closed:
             await asyncio.sleep(0.01)
+
+
+async def test_a_connection_that_ends_when_there_is_much_to_do_is_closed_in_its_turn(
+    idle: tuple[Any, list[bool]],
+) -> None:
+    line, closed = idle
+    line.turns.waiting = {"many": deque([lambda: None])}
+    assert line.eof_received() is True
+    assert not closed
+
+    while line.turns.waiting:
+        line.turns.turn()
+    assert closed
+    assert line.eof_received() is None
+
+
+async def test_a_client_is_stopped_when_it_sends_on_while_it_waits_and_goes_on_after_its_turn(
+    idle: tuple[Any, list[bool]],
+) -> None:
+    line, _ = idle
+    got, told = list[bytes](), list[str]()
+    line.received, line.flow = got.append, SimpleNamespace(read_paused=False)
+    line.transport.pause_reading, line.transport.resume_reading = lambda: told.append("stop"), lambda: told.append("go")
+    line.turns.waiting = {"": deque([lambda: None])}
+    line.data_received(b"one")
+    assert told == []
+    line.data_received(b"two")
+    assert (told, got) == (["stop"], [])
+
+    while line.turns.waiting:
+        line.turns.turn()
+    assert (told, got) == (["stop", "go"], [b"one", b"two"])
+
+    line.turns.waiting = {"": deque([lambda: None])}
+    line.data_received(b"x" * (WAITING_BYTES + 1))
+    assert told == ["stop", "go", "stop"]

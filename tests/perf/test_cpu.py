@@ -1,3 +1,4 @@
+import gc
 import os
 import subprocess
 import sys
@@ -89,3 +90,12 @@ def test_where_no_group_can_be_made_the_quota_is_refused(monkeypatch: pytest.Mon
 
     with pytest.raises(Refused, match="run as root"), cpu.quota(0.7, [0], [1]):
         pass
+
+
+def test_garbage_is_looked_for_in_small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = []
+    monkeypatch.setattr(gc, "freeze", lambda: told.append("frozen"))
+    monkeypatch.setattr(gc, "set_threshold", lambda *of: told.append(of[0]))
+    cpu.unpaused()
+
+    assert told == ["frozen", 4000]
