@@ -40,7 +40,7 @@ quality: environment ## The quality gate on a real engine; PROOF=1 shows on know
 perf: environment $(if $(findstring @sha256:,$(CANDIDATE)),,engine) ## The candidate's engine against the live release's: CANDIDATE=v1.2.0 (or image@sha256:…), BASELINE=…, PROOF=1
 	$(PYTHON) -m perf.gate $(if $(BASELINE),--baseline "$(BASELINE)") $(if $(CANDIDATE),--candidate "$(CANDIDATE)") $(if $(PROOF),--proof)
 
-infrastructure: environment ## Terraform: formatted, policies kept; PLAN=1 (PLAN=cluster): valid, and applied to an API server, PLUGINS=dir
+infrastructure: environment ## Terraform: formatted, linted, policies kept; PLAN=1 (PLAN=cluster): valid, and applied to an API server, PLUGINS=dir
 	lab/install checkov && $(PYTHON) -m lab.terraform
 	$(if $(PLAN),$(PYTHON) -m lab.plan $(filter cluster,$(PLAN)))
 

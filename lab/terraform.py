@@ -1,4 +1,4 @@
-"""`python -m lab.terraform [ROOT]`: infrastructure/ is formatted and keeps the policies; both checks are seen to fire.
+"""`python -m lab.terraform [ROOT]`: infrastructure/ is formatted, linted, within policies; each check is seen to fire.
 
 What needs the providers, which are had from their registry alone, is in lab/plan.py.
 """
@@ -19,6 +19,7 @@ PLANTED = (
     ("aws/registry.tf", "scan_on_push = true", "scan_on_push = false", "CKV_AWS_163"),
     ("aws/registry.tf", '"IMMUTABLE"', '"MUTABLE"', "CKV_AWS_51"),
     ("aws/registry.tf", "enable_key_rotation     = true", "enable_key_rotation     = false", "CKV_AWS_7"),
+    ("aws/variables.tf", 'variable "cluster"', 'variable "clusters"', "terraform_unused_declarations"),
     ("cluster/variables.tf", "  type        = string", "  type = string", "cluster/variables.tf"),
 )
 UNREADABLE = (
@@ -34,6 +35,12 @@ def formatted(folder: Path) -> str:
     return said([str(paths.BIN / "tofu"), "fmt", "-check", "-recursive", "-no-color", str(folder)])
 
 
+def lints(folder: Path) -> str:
+    """What tflint finds by the rules of .tflint.hcl there; empty when that is nothing."""
+    words = [str(paths.BIN / "tflint"), f"--chdir={folder}", "--recursive", f"--config={folder}/.tflint.hcl"]
+    return said([*words, "--no-color"])
+
+
 def policies(folder: Path) -> str:
     """What checkov finds; empty when that is nothing."""
     words = [str(CHECKOV / "bin/checkov"), "--directory", str(folder), "--framework", "terraform", "--compact"]
@@ -46,7 +53,7 @@ def said(words: list[str]) -> str:
 
 
 def findings(folder: Path) -> dict[str, str]:
-    found = {"tofu fmt": formatted(folder), "checkov": policies(folder)}
+    found = {"tofu fmt": formatted(folder), "tflint": lints(folder), "checkov": policies(folder)}
     return {name: text for name, text in found.items() if text}
 
 
@@ -71,7 +78,7 @@ def plant(copy: Path, *faults: tuple[str, str, str, str]) -> None:
 def main() -> int:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.ROOT
     try:
-        tools.ensure(lambda line: print(line, flush=True), ["tofu"])  # noqa: T201
+        tools.ensure(lambda line: print(line, flush=True), ["tflint", "tofu"])  # noqa: T201
     except LabError as error:
         print(f"terraform: {error}", file=sys.stderr)  # noqa: T201
         return error.code
@@ -80,7 +87,7 @@ def main() -> int:
     for name, text in found.items():
         print(f"{name}:\n{text}", file=sys.stderr)  # noqa: T201
     if not found:
-        print(f"infrastructure/: formatted, policies kept; {len(PLANTED) + 1} planted faults were found")  # noqa: T201
+        print(f"infrastructure/: formatted, linted, policies kept; {len(PLANTED) + 1} planted faults were found")  # noqa: T201
     return 1 if found else 0
 
 

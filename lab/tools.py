@@ -21,7 +21,7 @@ ARGO = "github.com/argoproj/argo-rollouts"
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
-BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol", "tofu"}
+BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol", "tflint", "tofu"}
 TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
 WITH_C = {"gitea"}  # its SQLite is a C library
 

@@ -11,6 +11,9 @@ for folder; do :; done
 grep -rl '= \\[\\[' "$folder" && exit 2
 grep -rl '^  type = string' "$folder" && exit 3 || exit 0
 """
+TFLINT = """#!/bin/sh
+grep -q '"clusters"' "${1#--chdir=}/aws/variables.tf" && echo "(terraform_unused_declarations)" && exit 2 || exit 0
+"""
 CHECKOV = """#!/bin/sh
 grep -rq "scan_on_push = false" "$2" && echo "Check: CKV_AWS_163" && found=1
 grep -rq '"MUTABLE"' "$2" && echo "Check: CKV_AWS_51" && found=1
@@ -23,7 +26,7 @@ exit "${found:-0}"
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Stand-ins that know the planted faults; the real ones judge in `make infrastructure`."""
     (tmp_path / "bin").mkdir()
-    for name, text in (("tofu", TOFU), ("checkov", CHECKOV)):
+    for name, text in (("tofu", TOFU), ("tflint", TFLINT), ("checkov", CHECKOV)):
         (tmp_path / "bin" / name).write_text(text)
         (tmp_path / "bin" / name).chmod(0o755)
     monkeypatch.setattr("lab.paths.BIN", tmp_path / "bin")
