@@ -19,7 +19,7 @@ from app.settings import Settings
 CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
 # objects between two looks for garbage: Python's own 700 are a few requests, and with 20 000 a look takes 10 ms; older
 # ones are looked through seldom, for what lives long here is connections, which are not garbage
-GARBAGE = (4_000, 50, 20)
+GARBAGE = (4_000, 50, 10)
 FILES = 16_384  # open at once: for so many there is room from the start
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
 
