@@ -15,7 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
-from app.rest import Rest
+from app.rest import Rest, nothing
 from app.turns import Turns
 
 MAX_HEADERS = 100
@@ -68,12 +68,19 @@ class Protocol(HttpToolsProtocol):
         for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
-        self.rest.cancel()
         super().connection_lost(exc)
         if self.turns.room():
             self.other.go()
         else:  # many may go at once, and what ends with them is work too
             self.turns.wait(self.other.key, self.other.go)
+        self.forget()
+
+    def forget(self) -> None:
+        """Refer to nothing that refers to us: only a search for garbage would find that, and it stops everybody."""
+        self.rest.done()
+        self.parting.close = nothing
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client says no more: True when the connection is closed later, for that costs as well."""

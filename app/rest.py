@@ -43,3 +43,12 @@ class Rest:
     def cancel(self) -> None:
         if self.timer:
             self.timer.cancel()
+
+    def done(self) -> None:
+        """There is none any more, and whoever had it is no longer known here."""
+        self.cancel()
+        self.over = nothing
+
+
+def nothing() -> None:
+    """What is left to do for a connection that is gone."""

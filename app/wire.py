@@ -250,6 +250,7 @@ class Line(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer:
             self.timer.cancel()
+        self.parser = None  # which refers to us
         self.lost(self)
         if not self.reply:
             return

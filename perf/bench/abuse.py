@@ -1,6 +1,7 @@
 """`make bench ABUSE=1`: what clients that mean harm can do to the others, and that the engine never hears of it.
 
-Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they did before it, alone.
+Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they do alone, before and
+after all loads. It is repeated until they have asked often enough for a p99.
 The gateway has a core. The other one is shared by the users' process, the engine and the attacker's process: that one
 runs only while the others rest (SCHED_IDLE), or users would wait for their own core, which no gateway can help.
 `--soak SECONDS` then repeats all loads and watches the gateway's memory; `--only WORD` runs the loads of that name.
@@ -124,6 +125,7 @@ async def loaded(gateway: Server, engine: Server, names: Sequence[str]) -> list[
         for name in names:
             work = loop.run_in_executor(other, attacked, name, gateway.port, sizes)
             found.append(Load(name, *await others.beside(gateway.port, work), wanted=LOADS[name][1]))
+            say(f"{name}: others' p99 {found[-1].others.ms(99):.1f} ms")
             found[-1].unfreed = await attack.unfreed(engine.port)
     return found
 
@@ -134,7 +136,10 @@ def attacked(name: str, port: int, sizes: Mapping[str, float]) -> list[Reply]:
     vars(attack).update(sizes)
 
     async def work() -> list[Reply]:
-        return await LOADS[name][0](port)
+        found, until = await LOADS[name][0](port), time.monotonic() + attack.LEAST_SECONDS
+        while time.monotonic() < until:
+            found += await LOADS[name][0](port)
+        return found
 
     return uvloop.run(work())
 
@@ -161,10 +166,12 @@ async def run(asked: argparse.Namespace) -> dict[str, Any]:
     cpu.unpaused()
     with guarded(theirs[:1], ours) as (gateway, engine):
         await others.alone(gateway.port)  # warm-up
-        alone = (await others.alone(gateway.port)).ms(99)
-        say(f"ordinary users alone: p99 {alone:.1f} ms")
         names = [name for name in LOADS if asked.only in name]
-        found = {load.name: load.document(alone) for load in await loaded(gateway, engine, names)}
+        before = await others.alone(gateway.port)
+        loads = await loaded(gateway, engine, names)
+        after = await others.alone(gateway.port)
+        alone = Others(before.waits + after.waits).ms(99)
+        found = {load.name: load.document(alone) for load in loads}
         memory = await soaked(gateway, engine, asked.soak)
         seen = (await attack.seen(engine.port))["abuse"]
     return judged({"alone_p99_ms": alone, "loads": found, "engine_saw": seen, "memory_mb": memory})

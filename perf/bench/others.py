@@ -16,7 +16,7 @@ from perf.stats import percentile
 
 KEY = "sk-users"
 USERS, EVERY = 4, 0.02  # seconds between two requests of each; all together one every 5 ms
-QUIET_SECONDS = 4.0  # how long they are alone
+QUIET_SECONDS = 8.0  # how long they are alone
 
 
 @dataclass

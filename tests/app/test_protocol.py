@@ -1,8 +1,10 @@
 """Clients that mean harm, on bare sockets."""
 
 import asyncio
+import gc
 import json
 import re
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -252,6 +254,23 @@ async def test_a_request_on_its_way_when_the_gateway_goes_is_answered_and_is_the
         answer = await reader.read(-1)
 
     assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close\r\n" in answer
+
+
+async def test_what_is_left_of_a_connection_goes_without_a_search_for_garbage(door: Any, line: Any) -> None:
+    reader, writer = line
+    writer.write(MODELS)
+    await reader.readuntil(b"\r\n\r\n")
+    left = [weakref.ref(one) for one in door.server.server_state.connections]
+    gc.disable()
+    try:
+        writer.close()
+        async with asyncio.timeout(5):
+            while any(one() for one in left):
+                await asyncio.sleep(0.01)
+    finally:
+        gc.enable()
+
+    assert len(left) == 1
 
 
 async def test_a_connection_that_stays_idle_is_closed_when_the_gateway_goes(

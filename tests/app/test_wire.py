@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import gc
+import weakref
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -264,6 +266,19 @@ async def test_a_later_deadline_takes_the_place_of_an_earlier_one() -> None:
         await asyncio.sleep(0.2)  # past the first deadline
         go.set()
         assert await later == b"b" * 99
+
+
+def test_what_is_left_of_a_connection_goes_without_a_search_for_garbage() -> None:
+    made, _ = line()
+    left = weakref.ref(made)
+    gc.disable()
+    try:
+        made.connection_lost(None)
+        del made
+
+        assert left() is None
+    finally:
+        gc.enable()
 
 
 def test_the_tree_of_faults_is_as_drawn() -> None:

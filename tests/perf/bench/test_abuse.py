@@ -47,7 +47,7 @@ def test_a_request_that_the_engine_saw_is_a_fault_and_so_is_memory_that_grows() 
 async def test_every_kind_of_abuse_is_refused_by_the_gateway_and_never_seen_by_the_engine(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    small = {"TIMES": 2, "PAUSE": 0.0, "LORIS": 2, "IDLE": 20, "IDLE_SECONDS": 0.1}
+    small = {"LEAST_SECONDS": 0.0, "TIMES": 2, "PAUSE": 0.0, "LORIS": 2, "IDLE": 20, "IDLE_SECONDS": 0.1}
     small |= {"STREAMS": 200, "CANCELLED": 100, "STREAM_FRAMES": 10, "STREAM_MS": 20}
     for name, value in small.items():
         monkeypatch.setattr(attack, name, value)
