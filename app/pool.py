@@ -8,8 +8,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
+from app.lost import HungUp, Unreachable
 from app.turns import Turns
-from app.wire import HungUp, Line, Reply, Unreachable
+from app.wire import Line, Reply
 
 KEEP_ALIVE_SECONDS = 2  # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
 

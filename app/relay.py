@@ -12,10 +12,11 @@ from app.errors import Blocked, Declined, EngineFault
 from app.exchange import Exchange
 from app.gateway import Gateway
 from app.guard import Guard, holds
+from app.lost import Garbled, Lost, Unreachable
 from app.responses import ResponseStream
 from app.said import Said
 from app.traces import NO_TRY
-from app.wire import Garbled, Lost, Reply, Unreachable
+from app.wire import Reply
 
 CLOSING_SECONDS = 1  # how long a stream's connection may stay open after its end
 

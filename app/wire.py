@@ -1,11 +1,6 @@
 """HTTP/1.1 towards an engine: one connection, one request at a time, and its answer as it comes.
 
 aiohttp's client takes a third of what a request may cost; an engine's API needs a tenth of what it can.
-
-Lost             the connection did not do its part; `started` once a byte of the answer had come
-├── Unreachable  there was none
-├── HungUp       the engine closed it before its answer's end
-└── Garbled      what came is not HTTP
 """
 
 import asyncio
@@ -14,28 +9,11 @@ from typing import Any, cast
 
 import httptools
 
+from app.lost import Garbled, HungUp, Lost
 from app.turns import Turns
 
 MOST_HEAD = 64 * 1024
 MOST_WAITING = 256 * 1024  # bytes that nobody has taken: with more the engine has to wait
-
-
-class Lost(Exception):
-    def __init__(self, message: str, *, started: bool = False) -> None:
-        super().__init__(message)
-        self.started = started
-
-
-class Unreachable(Lost):
-    pass
-
-
-class HungUp(Lost):
-    pass
-
-
-class Garbled(Lost):
-    pass
 
 
 class Reply:

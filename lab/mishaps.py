@@ -10,7 +10,7 @@ from lightkube import Client
 from lightkube.resources.core_v1 import Secret
 
 from lab import measures, process, programs
-from lab.deliveries import FAULTS, WARM_SECONDS, Seen, engine_of, taken_back
+from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
 from lab.programs import listed
 from lab.site import Site, waited
@@ -109,10 +109,13 @@ def switched_back(site: Site) -> Seen:
     }
 
 
+LATE = [{"when": {"step_at_least": 50}, "share": 0.4, "do": "http_500"}]  # for whoever asks, once it is switched to
+
+
 def switched_and_stopped(site: Site) -> Seen:
-    """BlueGreen: a version that is bad for users alone passes its probes, is switched to, and is switched back from."""
+    """BlueGreen: a version that turns bad with the users on it passes its probes, is switched to and back from."""
     office, good, rung = site.office, engine_of(site, "dev"), len(site.bell.rings)
-    bad = site.values("dev", {"strategy": "blueGreen", "engine": {"args": [f"--faults={json.dumps(FAULTS)}"]}})
+    bad = site.values("dev", {"strategy": "blueGreen", "engine": {"args": [f"--faults={json.dumps(LATE)}"]}})
     files = {"environments/dev/values.yaml": bad, path_of("dev"): at_version(site, "v0.2.0")}
     with site.users("dev") as records, site.timeline("dev") as line:
         office.commit("chore(dev): release v0.2.0", files)

@@ -43,16 +43,15 @@ class Deploy:
             return self.checked
         release = self.environment.release
         check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
-        self.start_anew()
         new = run(self.helm.rendered(*self.values))
         with httpx2.Client(timeout=10, follow_redirects=True) as client:
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
         self.say(f"checked: gates, values, images, {self.signatures()}, {record.check(History(ROOT), release)}")
-        self.checked = new
-        return new
+        self.checked = run(self.helm.rendered(*self.values)) if self.starts_anew() else new
+        return self.checked
 
-    def start_anew(self) -> None:
+    def starts_anew(self) -> bool:
         """Compare nothing with a version that never served: what follows it goes without steps, as it did.
 
         It also says in one line when the cluster is away; Helm's own words for that are long.
@@ -62,6 +61,8 @@ class Deploy:
         if never and not self.fast:
             self.say(f"{never[0].version} never served here: this release goes without steps, as a first install does")
             self.fast = True
+            return True
+        return False
 
     def prepared(self) -> tuple[list[Manifest], list[Manifest] | None]:
         """The new manifests, checked, and the deployed ones."""

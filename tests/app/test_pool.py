@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from app import pool
+from app.lost import HungUp, Unreachable
 from app.pool import Pool, address
-from app.wire import HungUp, Unreachable
 
 BODY = b'{"choices": [{"text": "a", "finish_reason": "stop"}]}'
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app import wire
-from app.wire import Garbled, HungUp, Line, Lost, Reply, Unreachable
+from app.lost import Garbled, HungUp, Lost
+from app.wire import Line, Reply
 
 REQUEST = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -279,7 +280,3 @@ def test_what_is_left_of_a_connection_goes_without_a_search_for_garbage() -> Non
         assert left() is None
     finally:
         gc.enable()
-
-
-def test_the_tree_of_faults_is_as_drawn() -> None:
-    assert {Unreachable, HungUp, Garbled} == set(Lost.__subclasses__())

@@ -11,7 +11,7 @@ import pytest
 from release import environment
 from release.cluster import Cluster
 from release.deploy import Deploy, template
-from release.errors import InProgress, Refused, Unreachable
+from release.errors import InProgress, Refused, Unreachable, Unsigned
 from release.helm import Helm
 
 Make = Callable[..., dict[str, Any]]
@@ -43,6 +43,19 @@ def test_values_and_release_go_to_helm_together(deploy: Callable[[], Deploy], ap
     sent = (helm.at / "values").read_text()
     assert '"replicas": 1' in sent
     assert '"version": "v1.1.0"' in sent
+
+
+def test_what_nobody_signed_is_refused_before_a_cluster_is_asked(
+    deploy: Callable[[], Deploy], api: Any, helm: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unsigned(_: Deploy) -> str:
+        raise Unsigned("no signatures found")
+
+    monkeypatch.setattr(Deploy, "signatures", unsigned)
+    with pytest.raises(Unsigned):
+        deploy().hand_over(replace=False)
+
+    assert (api.asked, helm.asked("upgrade")) == ([], [])
 
 
 def test_the_difference_is_shown_before_the_upgrade(
