@@ -1,21 +1,24 @@
 """What a rollback brings back on the real engine: image, model, prompts and flags, and so the very answers."""
 
 import json
+import time
 from typing import Any
 
 import httpx2
 
 from lab import releases
-from lab.deliveries import WARM_SECONDS, Seen, released, signed, taken_back
+from lab.deliveries import WARM_SECONDS, Seen, engine_of, released, signed, taken_back
 from lab.play import SERVED_NAME
 from lab.programs import answers as answering
-from lab.programs import listed, seconds_of
+from lab.programs import kubectl, listed
 from lab.site import PORTS, Site, waited
 from lab.stage import NAME
 from lab.traffic import PROMPTS
 from release.environment import parsed
 from release.write import path_of
 
+ENGINE = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
+BARE = "bare"  # the pod of a bare start
 COLD = 1.2  # times the bare start of the engine, from the command to all traffic
 UNKNOWN = (
     "Once upon a time",
@@ -51,22 +54,26 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
     return {"hashes": hashes, "mounted": all(any(one in name for name in names) for one in hashes.values())}
 
 
-def bare_start(environment: str) -> float:
-    """Seconds from the container's start to its first token, of the engine's only pod, which is waited for."""
-    found = waited(lambda: times(environment), f"{environment}: the engine's pod is not ready", 180)
-    return found["Ready"] - found["started"]
+def bare_start(site: Site, environment: str, image: str) -> float:
+    """Seconds from making a pod of that engine by hand until it is ready, beside the version that serves its users.
+
+    So starts the engine of a rollback too: on two cores another engine that answers makes it slower by a quarter.
+    """
+    made = [one["spec"]["template"]["spec"] for one in listed("replicasets", environment, "-l", ENGINE)]
+    spec = next(one for one in made if one["containers"][0]["image"] == image)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": BARE, "namespace": environment}, "spec": spec}
+    with site.users(environment):
+        began = time.monotonic()
+        kubectl("create", "-f", "-", stdin=json.dumps(pod))
+        waited(lambda: ready(environment), f"{environment}: the engine's pod made by hand is not ready", 180)
+        took = time.monotonic() - began
+        kubectl("delete", "pod", BARE, "-n", environment, "--grace-period=1")
+    return round(took, 1)
 
 
-def times(environment: str) -> dict[str, float]:
-    """When the engine's only pod was started, and since when its conditions hold, in unix seconds; none until Ready."""
-    selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
-    [pod] = listed("pods", environment, "-l", selector)
-    status = pod["status"]
-    found = {one["type"]: one["lastTransitionTime"] for one in status["conditions"] if one["status"] == "True"}
-    if "Ready" not in found:
-        return {}
-    [found["started"]] = [one["state"]["running"]["startedAt"] for one in status["containerStatuses"]]
-    return {name: seconds_of(text) for name, text in found.items()}
+def ready(environment: str) -> bool:
+    [pod] = listed("pods", environment, f"--field-selector=metadata.name={BARE}")
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in pod["status"].get("conditions", []))
 
 
 def merged(site: Site, version: str, title: str, files: dict[str, str], seed: int) -> None:
@@ -87,12 +94,13 @@ def restored(site: Site) -> Seen:
     path, values = "environments/dev", site.values("dev", {"rollouts": {"scaleDownDelaySeconds": 60}})
     files = {f"{path}/values.yaml": values} | together("ten", "short")
     merged(site, OLD, "feat(model): the engine itself", files, 1)
-    bare, first, state = bare_start("dev"), answers("dev"), carried(site, "dev")
+    first, state = answers("dev"), carried(site, "dev")
     merged(site, NEW, "feat(model): other weights", together("three", "plain"), 2)
-    second, other = answers("dev"), carried(site, "dev")
+    second, other, newer = answers("dev"), carried(site, "dev"), engine_of(site, "dev")
     ran, _, warm, lost = taken_back(site, "dev", OLD)
     back, again = answers("dev"), carried(site, "dev")
     waited(lambda: len(site.engines("dev")) == 1, "the newer pods do not go", 180)
+    bare = bare_start(site, "dev", newer)
     also, _, cold, more = taken_back(site, "dev", NEW)
     return {
         "the versions differ": first != second and state["hashes"] != other["hashes"],

@@ -43,11 +43,12 @@ class Deploy:
             return self.checked
         release = self.environment.release
         check_gates(self.gates, release.gates, self.environment.folder / "release.yaml")
-        new = run(self.helm.rendered(*self.values))
-        with httpx2.Client(timeout=10, follow_redirects=True) as client:
+        with ThreadPoolExecutor() as pool, httpx2.Client(timeout=10, follow_redirects=True) as client:
+            signed = pool.submit(self.signatures)  # which takes as long as all else here: a rollback is in a hurry
+            new = run(self.helm.rendered(*self.values))
             for image in (release.images.gateway, release.images.engine):
                 registry.require(image, client)
-        self.say(f"checked: gates, values, images, {self.signatures()}, {record.check(History(ROOT), release)}")
+            self.say(f"checked: gates, values, images, {signed.result()}, {record.check(History(ROOT), release)}")
         self.checked = run(self.helm.rendered(*self.values)) if self.starts_anew() else new
         return self.checked
 
@@ -86,7 +87,7 @@ class Deploy:
         if trust is None:
             return "not signatures (delivery.signedBy names nobody)"
         images = self.environment.release.images
-        with ThreadPoolExecutor() as pool:  # each asks the registry several times, and a rollback is in a hurry
+        with ThreadPoolExecutor() as pool:  # each asks the registry several times
             list(pool.map(lambda image: signature.require(image, trust), (images.gateway, images.engine)))
         return "signatures"
 

@@ -1,4 +1,6 @@
+import contextlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,15 +11,7 @@ from tests.release.team import Team
 
 POD: dict[str, Any] = {
     "spec": {"volumes": [{"configMap": {"name": "llm-prompts-aaaaaaaaaa"}}, {"emptyDir": {}}]},
-    "status": {
-        "containerStatuses": [{"state": {"running": {"startedAt": "2026-01-01T00:00:02Z"}}}],
-        "conditions": [
-            {"type": "Initialized", "status": "True", "lastTransitionTime": "2026-01-01T00:00:00Z"},
-            {"type": "Ready", "status": "True", "lastTransitionTime": "2026-01-01T00:00:39Z"},
-        ],
-    },
 }
-NOT_YET = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:01Z"}
 
 
 @pytest.fixture
@@ -25,16 +19,39 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "kubectl", lambda *words: json.dumps({"items": [POD]}))
 
 
-@pytest.mark.usefixtures("pods")
-def test_the_bare_start_counts_from_the_container_to_the_first_token() -> None:
-    assert restores.bare_start("dev") == 37
+class Answering:
+    """A site whose users may ask, and an API server that makes a pod and says in turn how it is."""
+
+    def __init__(self, *states: str) -> None:
+        self.states, self.asking, self.did = list(states), False, list[tuple[str, ...]]()
+
+    @contextlib.contextmanager
+    def users(self, _: str) -> Iterator[None]:
+        self.asking = True
+        yield
+        self.asking = False
+
+    def kubectl(self, *words: str, stdin: str = "") -> str:
+        self.did.append(words[:2])
+        if words[:2] == ("get", "replicasets"):
+            specs = [{"containers": [{"image": image}]} for image in ("old", "new")]
+            return json.dumps({"items": [{"spec": {"template": {"spec": spec}}} for spec in specs]})
+        if words[0] == "create":
+            assert json.loads(stdin)["spec"] == {"containers": [{"image": "new"}]}
+            assert "labels" not in json.loads(stdin)["metadata"]  # no Service may choose it
+        assert self.asking
+        state = {"type": "Ready", "status": self.states.pop(0)} if words[0] == "get" else {}
+        return json.dumps({"items": [{"status": {"conditions": [state]}}]})
 
 
-def test_a_pod_that_is_not_ready_yet_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    early = POD | {"status": POD["status"] | {"conditions": [NOT_YET]}}
-    seen = iter([early, POD])
-    monkeypatch.setattr(programs, "kubectl", lambda *words: json.dumps({"items": [next(seen)]}))
-    assert restores.bare_start("dev") == 37
+def test_the_bare_start_is_that_of_a_pod_made_by_hand_while_users_ask(monkeypatch: pytest.MonkeyPatch) -> None:
+    server: Any = Answering("False", "True")
+    monkeypatch.setattr(programs, "kubectl", server.kubectl)
+    monkeypatch.setattr(restores, "kubectl", server.kubectl)
+
+    assert 0 < restores.bare_start(server, "dev", "new") < 30
+    assert server.states == []
+    assert server.did[-1] == ("delete", "pod")
 
 
 @pytest.mark.usefixtures("pods")
