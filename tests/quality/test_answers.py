@@ -14,7 +14,7 @@ ASKED: dict[str, Any] = {"prompt": "say something", "max_tokens": 6}
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=0.5)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
         yield session
 
 
