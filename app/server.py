@@ -37,7 +37,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         gc.collect()
-        gc.freeze()  # what was built
+        gc.freeze()  # what was imported and built is for good: it need not be looked through again and again
 
     def handle_exit(self, sig: int, frame: object) -> None:
         gateway = getattr(self.app.state, "gateway", None)
@@ -50,8 +50,6 @@ def run(app: FastAPI, settings: Settings) -> None:
     """Serve until SIGTERM, on the loop that the configuration names: `asyncio.run` would take asyncio's own."""
     told = config(app, settings)
     gc.set_threshold(*GARBAGE)
-    gc.collect()
-    gc.freeze()  # what was imported is for good: it need not be looked through again and again
     reserve(FILES)
     with asyncio.Runner(loop_factory=told.get_loop_factory()) as runner:
         runner.run(Server(told, app).serve())

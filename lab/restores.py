@@ -11,13 +11,11 @@ from lab.deliveries import WARM_SECONDS, Seen, engine_of, released, signed, take
 from lab.play import SERVED_NAME
 from lab.programs import answers as answering
 from lab.programs import kubectl, listed
-from lab.site import PORTS, Site, waited
-from lab.stage import NAME
+from lab.site import PORTS, Site, part, waited
 from lab.traffic import PROMPTS
 from release.environment import parsed
 from release.write import path_of
 
-ENGINE = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
 BARE = "bare"  # the pod of a bare start
 COLD = 1.2  # times the bare start of the engine, from the command to all traffic
 UNKNOWN = (
@@ -45,8 +43,7 @@ def answers(environment: str) -> list[str]:
 def carried(site: Site, environment: str) -> dict[str, Any]:
     """The prompts and flags that git names, and the ConfigMaps that the gateway's pods have of them."""
     said = parsed(site.office.text(path_of(environment)), environment)["release"]
-    selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=gateway"
-    pods = listed("pods", environment, "-l", selector)
+    pods = listed("pods", environment, "-l", part("gateway"))
     names = {
         volume["configMap"]["name"] for one in pods for volume in one["spec"]["volumes"] if volume.get("configMap")
     }
@@ -59,7 +56,7 @@ def bare_start(site: Site, environment: str, image: str) -> float:
 
     So starts the engine of a rollback too: on two cores another engine that answers makes it slower by a quarter.
     """
-    made = [one["spec"]["template"]["spec"] for one in listed("replicasets", environment, "-l", ENGINE)]
+    made = [one["spec"]["template"]["spec"] for one in listed("replicasets", environment, "-l", part("engine"))]
     spec = next(one for one in made if one["containers"][0]["image"] == image)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": BARE, "namespace": environment}, "spec": spec}
     with site.users(environment):

@@ -111,8 +111,7 @@ class Site:
 
     def engines(self, environment: str) -> list[str]:
         """The images of the engine's pods that are there now."""
-        selector = f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component=engine"
-        found = listed("pods", environment, "-l", selector)
+        found = listed("pods", environment, "-l", part("engine"))
         return sorted({one["spec"]["containers"][0]["image"] for one in found})
 
     def alone(self, environment: str) -> None:
@@ -132,6 +131,11 @@ class Site:
 
     def locked(self, environment: str) -> bool:
         return bool(self.office.desk.remote_tip(ref_of(environment)))
+
+
+def part(name: str) -> str:
+    """What selects the objects of the release's engine or gateway."""
+    return f"app.kubernetes.io/instance={NAME},app.kubernetes.io/component={name}"
 
 
 def waited(ready: Callable[[], T], otherwise: str, seconds: float = 90, pause: float = 0.2) -> T:

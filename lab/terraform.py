@@ -69,9 +69,12 @@ def silent(folder: Path) -> list[str]:
     return [f"{file}: {bad.strip()}" for file, _, bad, name in (*PLANTED, UNREADABLE) if name not in heard]
 
 
-def plant(copy: Path, *faults: tuple[str, str, str, str]) -> None:
+def plant(copy: Path, *faults: tuple[str, str, str, str], kept: str = "lab/terraform.py") -> None:
+    """Raises LabError where a fault, of the file where they are `kept`, no longer fits what stands there."""
     for file, good, bad, _ in faults:
         text = (copy / file).read_text()
+        if good not in text:
+            raise LabError(f"{file}: holds no {good!r}; correct {kept}")
         (copy / file).write_text(text.replace(good, bad))
 
 
@@ -79,11 +82,11 @@ def main() -> int:
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else paths.ROOT
     try:
         tools.ensure(lambda line: print(line, flush=True), ["tflint", "tofu"])  # noqa: T201
+        folder = root / "infrastructure"
+        found = findings(folder) or {f"planted, and not found: {one}": "" for one in silent(folder)}
     except LabError as error:
         print(f"terraform: {error}", file=sys.stderr)  # noqa: T201
         return error.code
-    folder = root / "infrastructure"
-    found = findings(folder) or {f"planted, and not found: {one}": "" for one in silent(folder)}
     for name, text in found.items():
         print(f"{name}:\n{text}", file=sys.stderr)  # noqa: T201
     if not found:

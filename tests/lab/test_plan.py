@@ -127,4 +127,4 @@ def test_what_tofu_takes_although_it_is_wrong_fails_all(copied: Path, monkeypatc
 
 def test_a_fault_that_has_no_place_any_more_is_an_error(copied: Path) -> None:
     with pytest.raises(LabError, match=r"roles\.tf: holds no 'nowhere'; correct lab/plan\.py"):
-        plan.planted(copied, [("roles.tf", "nowhere", "x")])
+        plan.plant(copied, ("roles.tf", "nowhere", "x", ""), kept=plan.HERE)
