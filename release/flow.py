@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -158,15 +159,23 @@ def rollback(
         history = History(root)
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
-        deploy = prepared(env, found, namespace, name, gates) if hand_over else None
-        told_where(rollbacks.rollback(history, env, found, why), f"{env} has {release} already")
+        deploy = prepared(history, env, found, namespace, name, gates) if hand_over else None
+        namespace = deploy.cluster.namespace if deploy is not None else ""
+        with ThreadPoolExecutor() as beside:  # each waits for the remote
+            writing = beside.submit(rollbacks.rollback, history, env, found, why)
+            logging = beside.submit(lambda: writing.result().changed and rollbacks.logged(history, env, found, why))
+            with held(deploy is not None, namespace, release, writing.result):
+                told_where(writing.result(), f"{env} has {release} already")
+                if deploy is not None:
+                    deploy.hand_over(replace=True)
+            logging.result()
         if deploy is not None:
-            with held(True, deploy.cluster.namespace, release):
-                deploy.hand_over(replace=True)
             typer.echo(f"handed over {release}{' without steps: it was good here before' if found.before else ''}")
 
 
-def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates: Path) -> "Deploy | None":
+def prepared(
+    history: History, env: str, found: rollbacks.Found, namespace: str, name: str, gates: Path
+) -> "Deploy | None":
     """The deployment of what a rollback found, with every check made; None where no cluster is named."""
     from release.deploy import Deploy
     from release.helm import Helm
@@ -174,11 +183,11 @@ def prepared(env: str, found: rollbacks.Found, namespace: str, name: str, gates:
     folder = environment.folder_of(env)
     if not environment.named(folder):
         return None
-    latest(folder)
+    latest(folder, history)
     open_way(folder)
     cluster = target(str(folder), namespace, name, "").cluster
     wanted = environment.of(folder, found.text)
-    helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace)
+    helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace, hurried=found.before)
     deploy = Deploy(wanted, cluster, helm, gates, typer.echo, fast=found.before, alone=True)
     deploy.manifests()
     return deploy

@@ -13,6 +13,7 @@ from release.errors import ForgeAway, Locked, Refused
 
 REJECTED = ("[rejected]", "[remote rejected]", "stale info", "cannot lock ref", "failed to update ref")
 ATTEMPTS = 12  # as many writers may come between; each loses one round at most to each other
+QUIETLY = ("--quiet", "--no-auto-maintenance")  # housekeeping takes as long as a fetch; a rollback is in a hurry
 FIELDS = "%H%x1f%s%x1f%b%x1f%an%x1f%cI%x1e"
 
 Files = Mapping[str, str]
@@ -57,15 +58,22 @@ class History:
     def fetch(self) -> None:
         """Bring the released branch and every tag here; a tag that the remote has moved is moved here too."""
         heads = f"+refs/heads/{self.branch}:{self.main}"
-        self.git("fetch", "--quiet", "--force", self.remote, heads, "+refs/tags/*:refs/tags/*")
+        self.git("fetch", *QUIETLY, "--force", self.remote, heads, "+refs/tags/*:refs/tags/*")
 
     def remote_tip(self, ref: str) -> str:
         """The commit that a full ref name has on the remote now, with its objects brought here; empty when none."""
         found = self.git("ls-remote", self.remote, ref).split()
         if not found:
             return ""
-        self.git("fetch", "--quiet", self.remote, found[0])
+        if not self.sha(found[0]):
+            self.git("fetch", *QUIETLY, self.remote, found[0])
+        self.seen(ref, found[0])
         return found[0]
+
+    def seen(self, ref: str, sha: str) -> None:
+        """Keep where the released branch is by now, as a fetch would."""
+        if ref == f"refs/heads/{self.branch}":
+            self.git("update-ref", self.main, sha)
 
     def sha(self, name: str) -> str:
         """The commit that a name stands for here, empty when it stands for none."""
@@ -107,6 +115,7 @@ class History:
             if any(word in str(error) for word in REJECTED):
                 return False
             raise
+        self.seen(ref, sha)
         return True
 
     def amend(self, branch: str, change: Callable[[str], tuple[Files, str]]) -> str:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from release import checkout, outputs
-from release.build import Image, Order, Say, connect, make
 from release.errors import Refused
+
+if TYPE_CHECKING:
+    from release.build import Image, Order, Say
 
 VERSION = re.compile(r"v\d+\.\d+\.\d+([-.][0-9A-Za-z.-]+)?")
 
@@ -24,7 +26,7 @@ class Target(StrEnum):
     all = "all"
 
 
-def orders(one: Order, target: Target) -> Iterator[Order]:
+def orders(one: "Order", target: Target) -> Iterator["Order"]:
     """The gateway before the engine: a classic builder makes the upper stages first anyway."""
     for name in ("gateway", "engine"):
         if target in (Target.all, name):
@@ -50,6 +52,7 @@ def image(
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON per image")] = False,
 ) -> None:
     """Build, push and print `repository@sha256:…`; exit 5 when no daemon answers, 9 when a build or push fails."""
+    from release.build import Order, connect, make  # docker's client, which no other command needs
     from release.cli import told
 
     with told(as_json):
@@ -66,7 +69,7 @@ def image(
             typer.echo(json.dumps(asdict(done)) if as_json else line(done))
 
 
-def line(done: Image) -> str:
+def line(done: "Image") -> str:
     return (
         f"{done.reference}  (+{done.added_mb} MB, {done.size_mb} MB in all, "
         f"built in {done.build_seconds} s, pushed in {done.push_seconds} s)"
@@ -80,7 +83,7 @@ class progress:  # noqa: N801 - reads as a verb where it is used
         self.console = Console(stderr=True, highlight=False, emoji=False)
         self.status = self.console.status("") if self.console.is_terminal and not as_json else None
 
-    def __enter__(self) -> Say:
+    def __enter__(self) -> "Say":
         if self.status:
             self.status.start()
         return self.say

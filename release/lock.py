@@ -28,22 +28,28 @@ def ref_of(environment: str) -> str:
     return f"refs/sluice/lock/{environment}"
 
 
-def latest(folder: Path) -> None:
-    """Make an environment's folder of this checkout what the released branch says now."""
+def latest(folder: Path, fetched: History | None = None) -> None:
+    """Make an environment's folder of this checkout what the released branch says now, or as it was just fetched."""
     history = History(ROOT)
-    history.fetch()
+    if fetched is None or fetched.root.resolve() != ROOT:
+        history.fetch()
     if history.text(history.main, f"environments/{folder.name}/values.yaml") is not None:
         history.git("checkout", "--quiet", history.main, "--", f"environments/{folder.name}")
 
 
 @contextmanager
-def held(wanted: bool, environment: str, version: str) -> Iterator[None]:
-    """The lock of this checkout's remote when it is wanted; raises Refused when git says another version by then."""
+def held(wanted: bool, environment: str, version: str, written: Callable[[], object] = str) -> Iterator[None]:
+    """The lock of this checkout's remote when it is wanted; raises Refused when git says another version by then.
+
+    `written` waits for what is written to git meanwhile, and raises its error.
+    """
     if not wanted:
+        written()
         yield
         return
     history = History(ROOT)
     with lock(history, environment, version):
+        written()
         history.fetch()
         found = release_at(history, history.main, environment)
         if found is not None and found[1].version != version:
@@ -64,17 +70,22 @@ def lock(
 
 
 def taken(history: History, environment: str, mine: Holder, patience: float, clock: Callable[[], float]) -> str:
-    ref, until = ref_of(environment), clock() + patience
-    while True:
+    ref, until, free = ref_of(environment), clock() + patience, ""
+    made = history.commit("", {"holder.json": json.dumps(asdict(mine))}, f"lock {environment}")
+    while not history.push(made, ref, free):  # to try is to ask: mostly nobody holds it
         tip = history.remote_tip(ref)
         holder = holder_of(history, tip)
-        if holder is None or holder.key == mine.key or clock() - holder.since > STALE:
-            made = history.commit("", {"holder.json": json.dumps(asdict(mine))}, f"lock {environment}")
-            if history.push(made, ref, tip):
-                return made
-        elif clock() >= until:
-            raise Locked(f"{environment}: {holder.who} is deploying {holder.key}; run the same command again later")
+        if holder is not None and holder.key != mine.key and clock() - holder.since <= STALE:
+            why = f"{holder.who} is deploying {holder.key}; run the same command again later"
+        elif tip != free:
+            free = tip
+            continue
+        else:
+            why = f"the remote takes no lock; may this token write {ref}?"
+        if clock() >= until:
+            raise Locked(f"{environment}: {why}")
         time.sleep(min(PAUSE, max(patience, 0.05)))
+    return made
 
 
 def holder_of(history: History, tip: str) -> Holder | None:

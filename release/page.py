@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 
 def rendered(template: Path, filters: dict[str, Callable[..., object]] | None = None, **given: object) -> str:
     """The template's text with everything that is given to it escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # which most commands do without
+
     pages = Environment(
         loader=FileSystemLoader(template.parent),
         autoescape=True,

@@ -67,7 +67,8 @@ def judged_by(text: str, gates: str) -> str:
 def rollback(history: History, environment: str, found: Found, why: str) -> Written:
     """Write it directly: a rollback waits for nobody's review."""
     title = f"revert({environment}): roll back to {found.version}"
-    written = write(history, None, environment, found.text, title, why, "", "direct")
-    if written.changed:
-        audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))
-    return written
+    return write(history, None, environment, found.text, title, why, "", "direct")
+
+
+def logged(history: History, environment: str, found: Found, why: str) -> None:
+    audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))

@@ -91,9 +91,7 @@ def write(
         def changed(tip: str) -> tuple[Files, str]:
             return ({}, "") if history.text(tip, path) == text else ({path: text}, message)
 
-        made = history.amend(history.branch, changed)
-        history.fetch()
-        return Written(made, "", True)
+        return Written(history.amend(history.branch, changed), "", True)
     if forge is None:
         raise Refused(f"{environment}: is written by pull requests; set GITHUB_REPOSITORY and GITHUB_TOKEN")
     made = history.remote_tip(f"refs/heads/{branch}")

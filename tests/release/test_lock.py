@@ -39,6 +39,15 @@ def test_a_lock_of_somebody_who_was_killed_ends(team: Team) -> None:
         pass
 
 
+def test_a_remote_that_takes_no_lock_is_not_asked_for_ever(team: Team) -> None:
+    hook = team.bare / "hooks/update"
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    said = pytest.raises(Locked, match=r"the remote takes no lock; may this token write refs/sluice/lock/prod\?")
+    with said, lock(team.history, "prod", "v1.0.0", patience=0.2):
+        raise AssertionError("held")
+
+
 def test_a_deployment_that_git_has_moved_on_from_is_refused(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("release.lock.ROOT", team.history.root)
     team.releases("staging", "v1.0.0", "v1.1.0")

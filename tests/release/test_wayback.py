@@ -15,6 +15,7 @@ from release import environment
 from release.audit import Entry, read
 from release.flow import app
 from release.history import identity
+from release.lock import ref_of
 from release.verdict import settle
 from release.write import document, path_of
 from rollouts.gates import PATH as GATES
@@ -24,6 +25,7 @@ from tests.release.team import Team
 
 MODEL = Path(__file__).parents[2] / "model/model.yaml"
 PINNED = pin.load(MODEL)
+HURRIED = "--disable-openapi-validation"
 PROMPTS = "polite: {system: Answer kindly.}\n"
 
 
@@ -82,6 +84,7 @@ def test_what_was_good_here_comes_back_without_steps_and_whole(
     assert done.exit_code == 0, done.output
     assert "without steps" in done.stdout
     assert '"fast": true' in sent(helm)
+    assert HURRIED in helm.asked("upgrade")[0]
     assert "Answer kindly." in sent(helm)
     assert team.version_in("prod") == "v1.0.0"
     assert read(team.history, "prod")[-1].what == "rollback"
@@ -112,6 +115,7 @@ def test_what_was_never_promoted_here_goes_through_the_whole_canary(
     history(promoted=False)
     assert rollback().exit_code == 0
     assert '"fast"' not in sent(helm)
+    assert HURRIED not in helm.asked("upgrade")[0]
     assert team.version_in("prod") == "v1.0.0"
 
 
@@ -163,6 +167,20 @@ def test_a_refusal_comes_before_git_and_traffic(
     assert team.history.git("ls-remote", "origin") == before
     assert {method for method, _, _ in api.asked} <= {"GET"}
     assert helm.asked("upgrade") == []
+
+
+def test_a_rollback_that_git_refuses_deploys_nothing_and_holds_no_lock(
+    rollback: Callable[[], Result], history: Callable[..., None], helm: Any, team: Team
+) -> None:
+    history()
+    hook = team.bare / "hooks/update"
+    hook.write_text('#!/bin/sh\ntest "$1" != refs/heads/main\n')
+    hook.chmod(0o755)
+    done = rollback()
+    assert done.exit_code == 11, done.output
+    assert helm.asked("upgrade") == []
+    assert ref_of("demo") not in team.history.git("ls-remote", "origin")
+    assert [one.what for one in read(team.history, "prod")] == ["verdict"]
 
 
 def test_an_environment_without_a_cluster_is_written_and_nothing_is_deployed(
