@@ -163,7 +163,7 @@ def rollback(
         namespace = deploy.cluster.namespace if deploy is not None else ""
         with ThreadPoolExecutor() as beside:  # each waits for the remote
             writing = beside.submit(rollbacks.rollback, history, env, found, why)
-            logging = beside.submit(lambda: writing.result().changed and rollbacks.logged(history, env, found, why))
+            logging = beside.submit(rollbacks.logged, history, env, found, why, writing.result)
             with held(deploy is not None, namespace, release, writing.result):
                 told_where(writing.result(), f"{env} has {release} already")
                 if deploy is not None:

@@ -1,6 +1,7 @@
 """Rollback: the environment's release.yaml as it was for a version, with today's gates."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from release import audit
@@ -70,5 +71,7 @@ def rollback(history: History, environment: str, found: Found, why: str) -> Writ
     return write(history, None, environment, found.text, title, why, "", "direct")
 
 
-def logged(history: History, environment: str, found: Found, why: str) -> None:
-    audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))
+def logged(history: History, environment: str, found: Found, why: str, written: Callable[[], Written]) -> None:
+    """Into the audit log, once it is written and was not there before."""
+    if written().changed:
+        audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))

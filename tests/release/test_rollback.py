@@ -24,7 +24,7 @@ def test_everything_is_as_it_was_and_todays_gates_judge_it(team: Team) -> None:
     found = find(team.history, "prod", "v1.0.0", "f" * 64)
     assert found.before
     written = rollback(team.history, "prod", found, "too many complaints")
-    logged(team.history, "prod", found, "too many complaints")
+    logged(team.history, "prod", found, "too many complaints", lambda: written)
     now = parsed(team.history.text(written.commit, path_of("prod")) or "", "prod")["release"]
     assert now == parsed(then, "then")["release"] | {"gates": "sha256:" + "f" * 64}
     assert team.version_in("prod") == "v1.0.0"
