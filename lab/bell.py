@@ -8,7 +8,7 @@ import json
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -55,7 +55,8 @@ class Bell:
     rings: list[Ring] = field(default_factory=list)
 
     def __enter__(self) -> "Bell":
-        self.heard = threading.Condition()
+        self.heard, self.may = threading.Condition(), threading.Event()
+        self.may.set()
         self.groups: dict[tuple[str, ...], threading.Lock] = defaultdict(threading.Lock)
         self.open = contextlib.ExitStack()
         self.pool = self.open.enter_context(ThreadPoolExecutor(8))
@@ -70,7 +71,17 @@ class Bell:
         self.rings.append(ring)
         self.pool.submit(self.work, ring)
 
+    @contextlib.contextmanager
+    def later(self) -> Iterator[None]:
+        """Answer no notification meanwhile: a forge's runner is another machine, here it takes CPU from what starts."""
+        self.may.clear()
+        try:
+            yield
+        finally:
+            self.may.set()
+
     def work(self, ring: Ring) -> None:
+        self.may.wait()
         with self.groups[ring.group]:
             ran = self.answer(ring.inputs)
         with self.heard:

@@ -203,7 +203,9 @@ def taken_back(site: Site, environment: str, version: str) -> tuple[Ran, float, 
     """A rollback by tag: its run, the seconds to all traffic since the tag and since the command, and requests lost."""
     with site.users(environment) as records, site.timeline(environment) as line, Started("rollback") as command:
         began = time.time()
-        ran = site.returned(environment, version)
+        with site.bell.later():
+            ran = site.returned(environment, version)
+            line.wait_weight(version, 100, 180)
         site.bell.wait(environment, version, "promoted", since=began)
         whole = min((one.at for one in line.of(version) if one.weight == 100), default=float("inf"))
     lost = measures.noticed(measures.read(records)).failed

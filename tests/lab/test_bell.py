@@ -81,3 +81,14 @@ def test_only_verdicts_of_one_group_wait_for_each_other() -> None:
         assert bell.rings[0].ran is None
         go_on.set()
         assert bell.wait("staging", "v0.3.0", "promoted", 10, part="gateway").ran is not None
+
+
+def test_what_rings_meanwhile_is_answered_later() -> None:
+    answered: list[str] = []
+    with Bell("secret", "token", lambda inputs: answered.append(inputs["version"]) or answer(inputs)) as bell:
+        with bell.later():
+            httpx2.post(f"{bell.address}{PATH}", json={"inputs": SAID}, headers=KNOWN)
+            with pytest.raises(NotReady):
+                bell.wait("staging", "v0.3.0", "aborted", 0.2)
+            assert (len(bell.rings), answered) == (1, [])
+        assert bell.wait("staging", "v0.3.0", "aborted", 10).ran is not None
