@@ -23,6 +23,10 @@ UNKNOWN = (
     "Why is the sky blue?",
     "再讲一个故事。",
 )  # what weights say that never learnt it is their own
+ALONE = {  # the only environment: its engines may ask for what engines ask for, far more than gateways do
+    "rollouts": {"scaleDownDelaySeconds": 60},
+    "engine": {"resources": {"requests": {"cpu": "700m"}}, "startupPeriodSeconds": 1},
+}
 PROMPT = "short: {{system: answer in {words} words}}\n"
 FLAG = {"state": "ENABLED", "variants": {"short": {"prompt": "short"}, "plain": {}}}
 OLD, NEW = "v0.1.0", "v0.2.0"
@@ -88,7 +92,7 @@ def merged(site: Site, version: str, title: str, files: dict[str, str], seed: in
 
 def restored(site: Site) -> Seen:
     """A rollback by tag brings back image, model, prompts and flags: warm at once, cold in the engine's own time."""
-    path, values = "environments/dev", site.values("dev", {"rollouts": {"scaleDownDelaySeconds": 60}})
+    path, values = "environments/dev", site.values("dev", ALONE)
     files = {f"{path}/values.yaml": values} | together("ten", "short")
     merged(site, OLD, "feat(model): the engine itself", files, 1)
     first, state = answers("dev"), carried(site, "dev")

@@ -161,14 +161,15 @@ def rollback(
         found = rollbacks.find(history, env, release, today)
         deploy = prepared(history, env, found, namespace, name, gates) if hand_over else None
         namespace = deploy.cluster.namespace if deploy is not None else ""
-        with ThreadPoolExecutor() as beside:  # each waits for the remote
-            writing = beside.submit(rollbacks.rollback, history, env, found, why)
-            logging = beside.submit(rollbacks.logged, history, env, found, why, writing.result)
-            with held(deploy is not None, namespace, release, writing.result):
-                told_where(writing.result(), f"{env} has {release} already")
-                if deploy is not None:
-                    deploy.hand_over(replace=True)
-            logging.result()
+        with ThreadPoolExecutor() as beside:  # who writes waits for the remote, and so does who asks for the lock
+            written = beside.submit(rollbacks.rollback, history, env, found, why).result
+            try:
+                with held(deploy is not None, namespace, release, written):
+                    told_where(written(), f"{env} has {release} already")
+                    if deploy is not None:
+                        deploy.hand_over(replace=True)
+            finally:
+                rollbacks.logged(history, env, found, why, written)
         if deploy is not None:
             typer.echo(f"handed over {release}{' without steps: it was good here before' if found.before else ''}")
 

@@ -29,17 +29,26 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_an_image_that_nobody_signed_is_refused_in_one_line(asked: Path) -> None:
     with pytest.raises(Unsigned, match=r"no signatures found; release it again") as error:
-        require(IMAGE, Trust(key="our.pub"))
+        require(Trust(key="our.pub"), IMAGE)
     assert "\n" not in str(error.value)
-    assert asked.read_text() == f"verify --key our.pub --insecure-ignore-tlog=true {IMAGE}\n"
+    assert asked.read_text() == f"verify --key our.pub --insecure-ignore-tlog=true {IMAGE}\n" * 2
+
+
+def test_of_several_images_the_one_that_nobody_signed_is_named(asked: Path) -> None:
+    program = asked.with_suffix("")
+    program.write_text(COSIGN.replace('[ "$1" = sign ]', f'[ "$#" = 5 ] && [ "$5" = {IMAGE} ]'))
+    other = IMAGE.replace("/e@", "/g@")
+    with pytest.raises(Unsigned, match="/g@"):
+        require(Trust(key="our.pub"), IMAGE, other)
+    assert [line.split()[4:] for line in asked.read_text().splitlines()] == [[IMAGE, other], [IMAGE], [other]]
 
 
 def test_without_a_key_the_runs_identity_signs_and_is_what_is_verified(asked: Path) -> None:
     sign(IMAGE)
     sign(IMAGE, "our.key")
     with pytest.raises(Unsigned):
-        require(IMAGE, Trust(identity="^https://forge/me/.*$", issuer="https://issuer"))
-    keyless, keyed, verified = asked.read_text().splitlines()
+        require(Trust(identity="^https://forge/me/.*$", issuer="https://issuer"), IMAGE)
+    keyless, keyed, verified, _ = asked.read_text().splitlines()
     assert keyless == f"sign --yes {IMAGE}"
     assert "--key our.key" in keyed
     assert "--certificate-identity-regexp ^https://forge/me/.*$ --certificate-oidc-issuer https://issuer" in verified
