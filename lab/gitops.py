@@ -28,6 +28,7 @@ from lab.mishaps import MISHAPS
 from lab.office import Office
 from lab.proof import PROOF
 from lab.restores import RESTORES
+from lab.returns import RETURNS
 from lab.scenes import SCENES, Seen
 from release import checkout
 from release.errors import ReleaseError
@@ -38,7 +39,7 @@ WORK = Path("/var/tmp/sluice-gitops")  # noqa: S108 - the forge runs as another 
 
 Scene = Callable[[Any], Seen]
 PARTS: tuple[tuple[str, site.Tier, tuple[Scene, ...]], ...] = (
-    ("cluster", "fake", (*DELIVERIES, *MISHAPS, *HOLDS, *FIRSTS)),
+    ("cluster", "fake", (*DELIVERIES, *RETURNS, *MISHAPS, *HOLDS, *FIRSTS)),
     ("engine", "real", RESTORES),
 )
 

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 from lightkube import Client
 from lightkube.resources.core_v1 import Secret
@@ -12,13 +13,15 @@ from lightkube.resources.core_v1 import Secret
 from lab import measures, process, programs
 from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
-from lab.programs import listed
+from lab.programs import kubectl, listed
 from lab.runner import Ran
-from lab.site import Site, waited
+from lab.site import Site, commands, waited
 from lab.stage import NAME
+from release.lock import lock, ref_of
 from release.write import path_of
 
 AWAY = r"sluice: \S+: registry \S+ does not answer \([^;]*\); start it"  # which image, where it is, what to do
+EDITED = f"PodDisruptionBudget/{NAME}-engine spec.maxUnavailable: git 1, cluster 2"
 
 
 def revisions(site: Site, environment: str) -> dict[int, str]:
@@ -89,13 +92,61 @@ def killed(site: Site) -> Seen:
     locked = site.locked("staging")
     again = site.deployed("staging")
     after = revisions(site, "staging")
-    drift = site.office.make("drift", ENVIRONMENT="staging")
+    drift, edited, mended = edited_by_hand(site)
     return {
         "killed in the middle": left[max(left)] == "pending-upgrade" and len(left) == len(before) + 1,
         "its lock was left": locked and not site.locked("staging"),
         "the same command continues": again.green and again.says("going on from there"),
         "helm has one deployed revision": [*after.values()].count("deployed") == 1 and after[max(after)] == "deployed",
         "cluster is git": drift.green and engine_of(site, "staging") in site.engines("staging"),
+        "what a hand has changed is named": told(edited)[:1] == [EDITED] and not edited.green,
+        "and put back by the same command": mended.green,
+    }
+
+
+def edited_by_hand(site: Site) -> tuple[Ran, Ran, Ran]:
+    """What `drift` says of staging as it is, with a field changed in the cluster, and after a deployment."""
+    before = site.office.make("drift", ENVIRONMENT="staging")
+    patch = json.dumps({"spec": {"maxUnavailable": 2}})
+    kubectl("patch", "poddisruptionbudget", f"{NAME}-engine", "-n", "staging", "--type=merge", "-p", patch)
+    edited = site.office.make("drift", ENVIRONMENT="staging")
+    site.deployed("staging")
+    return before, edited, site.office.make("drift", ENVIRONMENT="staging")
+
+
+def meeting(number: int) -> None:
+    """Return when that many clones have asked for staging's lock; raises NotReady when they do not."""
+    seen, asking = set[str](), re.compile(rf"git -C (\S+) push .*{ref_of('staging')}")
+
+    def all_there() -> bool:
+        seen.update(found[1] for line in commands() if (found := asking.search(line)))
+        return len(seen) >= number
+
+    waited(all_there, f"staging: {number} deployments do not ask for its lock", pause=0.02)
+
+
+def two_deployments(site: Site) -> Seen:
+    """Two deployments meet at the lock, git having moved on between them: only what git says now is handed over."""
+    office, before, text = site.office, revisions(site, "staging"), site.office.text(path_of("staging"))
+    old = office.version("staging")
+    new = f"{old}-2"
+    with ThreadPoolExecutor() as people:
+        with lock(office.desk, "staging", "somebody else's"):
+            first = people.submit(site.deployed, "staging")
+            meeting(1)
+            moved = text.replace(f"version: {old}\n", f"version: {new}\n")
+            office.commit(f"chore(staging): release {new}", {path_of("staging"): moved})
+            second = people.submit(site.deployed, "staging")
+            meeting(2)
+        late, now = first.result(), second.result()
+    after, said = revisions(site, "staging"), "; ".join(told(late))
+    return {
+        f"one line: {said}": re.fullmatch(rf"sluice: staging: main says {new} by now; [^;]*", said) is not None,
+        "it has handed nothing over": not late.green and not late.says("handed over"),
+        "the other is handed over": now.green and now.says(f"handed over {new}"),
+        "one revision of Helm": len(after) == len(before) + 1 and after[max(after)] == "deployed",
+        "no lock is left": not site.locked("staging"),
+        "cluster is git": site.cluster("staging").state().version == office.version("staging") == new,
     }
 
 
@@ -159,4 +210,4 @@ def at_version(site: Site, version: str) -> str:
     raise NotReady(f"staging never had {version}")
 
 
-MISHAPS = (registry_away, killed, switched_back, switched_and_stopped)
+MISHAPS = (registry_away, killed, two_deployments, switched_back, switched_and_stopped)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx2
 
-from release import record, registry, remnant, signature
+from release import drift, record, registry, remnant, signature
 from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
@@ -99,7 +99,8 @@ class Deploy:
             for part, at in parts.items():
                 self.refuse_again(at, self.interrupted or template(deployed, part) == template(new, part))
             image = self.environment.release.images.engine
-            if not lines and state.verdict(image) == "promoted" and (not gateway or gateway.verdict() == "promoted"):
+            promoted = state.verdict(image) == "promoted" and (not gateway or gateway.verdict() == "promoted")
+            if promoted and not lines and not self.edited(new):
                 return False
         if judged := [at for at in parts.values() if at.in_progress and not self.continues(at)]:
             self.make_way(judged[0], replace)
@@ -107,6 +108,17 @@ class Deploy:
             self.say(line)
         run(self.helm.upgrade(*self.values))
         return True
+
+    def edited(self, wanted: list[Manifest]) -> bool:
+        """Whether a hand has changed what this very release applied, where Helm can put it back; says where.
+
+        Helm compares Kubernetes' own kinds with the cluster; custom ones only with what it applied last.
+        """
+        own = [one for one in wanted if built_in(one)]
+        found = drift.drifted(own, drift.live(self.cluster.client, own, self.cluster.namespace))
+        for line in found:
+            self.say(f"changed by hand: {line}")
+        return bool(found)
 
     def refuse_again(self, state: State, same: bool) -> None:
         """Raise Refused for a release that was stopped: Argo would not try the same pods again."""
@@ -128,6 +140,11 @@ class Deploy:
             )
         self.say(f"aborting {state.version} first")
         supersede(self.cluster, self.environment.release.version)
+
+
+def built_in(manifest: Manifest) -> bool:
+    group, slash, _ = str(manifest.get("apiVersion", "custom.dev/v1")).partition("/")
+    return not slash or "." not in group or group.endswith(".k8s.io")
 
 
 def template(manifests: list[Manifest], part: str = "engine") -> Any:

@@ -11,6 +11,7 @@ from lab.gated import GATED
 from lab.holds import HOLDS
 from lab.mishaps import MISHAPS
 from lab.restores import RESTORES
+from lab.returns import RETURNS
 from model import pin
 from release.write import path_of
 from tests.release.team import Team, release_text
@@ -25,7 +26,7 @@ def place(team: Team) -> Any:
 
 
 def test_every_scene_says_what_is_expected_of_it() -> None:
-    scenes = (*deliveries.DELIVERIES, *MISHAPS, *HOLDS, *GATED, *RESTORES)
+    scenes = (*deliveries.DELIVERIES, *RETURNS, *MISHAPS, *HOLDS, *GATED, *RESTORES)
     assert all((scene.__doc__ or "").strip().endswith(".") for scene in scenes)
     assert len({scene.__name__ for scene in scenes}) == len(scenes)
 

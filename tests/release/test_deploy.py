@@ -79,6 +79,32 @@ def test_an_identical_release_that_runs_is_left_alone(
     assert helm.asked("upgrade") == []
 
 
+@pytest.mark.parametrize(("there", "put_back"), [("git", False), ("hand", True), (None, True)])
+def test_what_a_hand_has_changed_is_put_back_by_the_same_release(
+    deploy: Callable[[], Deploy],
+    api: Any,
+    helm: Any,
+    healthy: Make,
+    folder: Path,
+    rollout_path: str,
+    lines: list[str],
+    there: str | None,
+    put_back: bool,
+) -> None:
+    found = healthy()
+    found["spec"]["template"]["spec"]["containers"][0]["image"] = running(folder)
+    api.on("GET", rollout_path, found)
+    carried = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "llm-words"}, "data": {"said": "git"}}
+    both = "\n---\n".join(json.dumps(one) for one in (helm.manifest("engine:new"), carried))
+    helm.prints("template", both)
+    helm.prints("status", json.dumps(helm.revision("engine:new") | {"manifest": both}))
+    if there:
+        api.on("GET", "/api/v1/namespaces/demo/configmaps/llm-words", carried | {"data": {"said": there}})
+    assert deploy().hand_over(replace=False) is put_back
+    assert len(helm.asked("upgrade")) == put_back
+    assert any("changed by hand: ConfigMap/llm-words" in line for line in lines) is put_back
+
+
 def test_an_identical_release_that_was_stopped_is_not_tried_again(
     deploy: Callable[[], Deploy], api: Any, helm: Any, rollout: Make, rollout_path: str
 ) -> None:
