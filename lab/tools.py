@@ -22,6 +22,7 @@ TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
 BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol", "tflint", "tofu"}
+DEFINITIONS = "definitions"  # asked for by name too: resource definitions, which are no program
 TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
 WITH_C = {"gitea"}  # its SQLite is a C library
 
@@ -81,7 +82,7 @@ def ensure(say: Say, names: list[str] | None = None) -> None:
     if missing:
         ready_to_build()
         build(missing, say)
-    if not names:
+    if not names or DEFINITIONS in names:
         definitions()
     say(f"tools: {', '.join(tool.name for tool in wanted)} ready in {paths.BIN}")
 

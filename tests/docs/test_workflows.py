@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,11 +141,33 @@ def test_who_deploys_or_pushes_logs_in_by_the_forges_own_token() -> None:
     assert seen == {key: [role] for key, role in jobs.items()}
 
 
+def proved(targets: list[str]) -> set[str]:
+    """The folders below tests/ that make gives to pytest for these targets."""
+    said = subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in said.splitlines() if " -m pytest " in line]
+    return {word.removeprefix("tests/") for line in lines for word in line.split() if word.startswith("tests/")}
+
+
 def test_every_folder_that_has_tests_is_proved_in_ci() -> None:
+    """The scenarios of tests/e2e are another workflow's."""
     matrix: dict[str, Any] = LOADED["ci"]["jobs"]["prove"]["strategy"]["matrix"]
-    named = re.search(r"(?m)^FOLDERS := (.*)$", (ROOT / "Makefile").read_text())
-    assert named is not None
-    assert matrix["folder"] == named[1].split()
+    there = {file.relative_to(ROOT / "tests").parts[0] for file in (ROOT / "tests").rglob("test_*.py")}
+    assert proved(matrix["folder"]) == there
+    for left_out in matrix["folder"]:
+        assert proved([one for one in matrix["folder"] if one != left_out]) != there
+
+
+def test_what_is_skipped_in_a_workflow_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    lines = ["import pytest", "@pytest.mark.skipif(True, reason='no such program')", "def test_one(): ...", ""]
+    (tmp_path / "test_one.py").write_text("\n".join(lines) + "def test_two(): pytest.skip('nor that one')\n")
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    for told, code in (("", 0), ("true", 1)):
+        env = os.environ | {"GITHUB_ACTIONS": told}
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout
+    for why in ("no such program", "nor that one"):
+        assert f"left out in a workflow: Skipped: {why}" in done.stdout
 
 
 def test_no_credentials_stay_in_a_checkout() -> None:

@@ -41,6 +41,16 @@ def test_a_changed_pin_builds_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not tool.built
 
 
+def test_resource_definitions_come_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "pinned", list)
+    made: list[str] = []
+    monkeypatch.setattr(tools, "definitions", lambda: made.append("them"))
+    tools.ensure(made.append, ["helm"])
+    assert "them" not in made
+    tools.ensure(made.append, ["helm", tools.DEFINITIONS])
+    assert "them" in made
+
+
 def test_without_go_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "BIN", tmp_path / "bin")
     monkeypatch.setattr(modules, "GO", tmp_path / "go")
