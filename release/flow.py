@@ -42,6 +42,7 @@ def told_where(written: Written, otherwise: str) -> None:
 def version_(
     commit: Annotated[str, typer.Argument(help="a commit of the released branch")] = "HEAD",
     tag: Annotated[bool, typer.Option("--tag", help="make and push the annotated tag")] = False,
+    title: Annotated[str, typer.Option(envvar="PULL_TITLE", help="of a pull request: must be a message too")] = "",
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
@@ -49,6 +50,8 @@ def version_(
     with told(as_json):
         history = History(root)
         found = version.tagged(history, commit) if tag else version.following(history, commit)
+        if title:  # a squash merge makes it the commit's subject
+            version.conventional(title, "the pull request's title")
         if tag and found.new and (there := forge.connect()) is not None:
             there.publish(found.name, found.changelog)
         outputs.tell(version=found.name, new=found.new)

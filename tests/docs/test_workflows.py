@@ -115,6 +115,16 @@ def test_a_line_that_does_not_work_is_seen(line: str, clone: Path) -> None:
     assert pasted(line.replace("make", "make --dry-run", 1), clone).returncode != 0
 
 
+def test_a_pull_requests_title_is_judged_and_a_new_one_again() -> None:
+    """Only through the environment: a title is anybody's text, and would be a command in the line itself."""
+    ci: dict[str, Any] = LOADED["ci"]
+    [step] = [step for step in ci["jobs"]["messages"]["steps"] if step.get("run") == "make next"]
+    [(name, told)] = step["env"].items()
+    assert told == "${{ github.event.pull_request.title }}"
+    assert f'envvar="{name}"' in (ROOT / "release/flow.py").read_text()
+    assert "edited" in ci["on"]["pull_request"]["types"]
+
+
 def test_every_action_is_pinned_by_commit_with_its_version() -> None:
     uses = [
         line.strip().removeprefix("- ")
