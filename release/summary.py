@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 QUALITY, PERF = Path("build/quality/report.json"), Path("build/perf/report.json")
-HOSTED = "the hosted CPU, with the CPU engine"
+HOSTED = "a hosted runner"
 SCORES = ("bleu", "rougeL", "chrf", "exact_match", "accuracy")
 
 
@@ -40,6 +40,8 @@ def tables(root: Path, runner: str) -> str:
 
 def quality(report: dict[str, Any]) -> Iterator[str]:
     """One line per model and language: its scores, and the interval of BLEU against the baseline."""
+    yield "Engine: vLLM for the CPU."  # quality starts no other
+    yield ""
     yield row("model", "verdict", "expected", "language", "cases", *SCORES, "BLEU − baseline")
     yield row(*["---"] * (6 + len(SCORES)))
     for one in report["cases"]:
@@ -53,6 +55,8 @@ def quality(report: dict[str, Any]) -> Iterator[str]:
 
 def throughput(report: dict[str, Any]) -> Iterator[str]:
     """One line per metric: candidate against the live release, so turned that below 1 is worse."""
+    yield f"Engine: {named(report['candidate'])} on `{report['hardware']}`."
+    yield ""
     yield f"**{report['verdict']}**" + ("" if report["valid"] else f", not valid: {'; '.join(report['doubts'])}")
     if report.get("first_release"):
         yield "No live release to compare with: floors only."
@@ -64,6 +68,11 @@ def throughput(report: dict[str, Any]) -> Iterator[str]:
     for name, one in report["metrics"].items():
         low, high = one["ci"]
         yield row(name, f"{one['ratio']:.3f}", f"[{low:.3f}, {high:.3f}]", one["verdict"])
+
+
+def named(engine: str) -> str:
+    """An image or a revision as it was given; a folder is this checkout's `model/` with the machine's own vLLM."""
+    return "this tree's" if Path(engine).is_absolute() else f"`{engine}`"
 
 
 def row(*cells: object) -> str:

@@ -13,6 +13,8 @@ THROUGHPUT: dict[str, Any] = {
     "verdict": "fail",
     "valid": True,
     "doubts": [],
+    "candidate": "r/engine@sha256:ab",
+    "hardware": "NVIDIA L4",
     "metrics": {"tokens_per_second": RATIO},
     "floors": [{"name": "tokens/s on x", "reached": 812.0, "needed": 900.0, "verdict": "fail"}],
 }
@@ -34,8 +36,17 @@ def test_both_gates_are_tables(tmp_path: Path) -> None:
     assert len(widths) == 1
 
 
+def test_it_says_which_engine_it_was(tmp_path: Path) -> None:
+    write(tmp_path, PERF, THROUGHPUT)
+    assert "Engine: `r/engine@sha256:ab` on `NVIDIA L4`." in tables(tmp_path, "")
+    (tmp_path / PERF).write_text(json.dumps(THROUGHPUT | {"candidate": str(tmp_path), "hardware": "cpu"}))
+    assert "Engine: this tree's on `cpu`." in tables(tmp_path, "")
+    write(tmp_path, QUALITY, {"cases": [TRIAL]})
+    assert "Engine: vLLM for the CPU." in tables(tmp_path, "h100-pool")
+
+
 def test_it_says_where_it_ran_and_what_did_not(tmp_path: Path) -> None:
-    assert "Ran on the hosted CPU, with the CPU engine." in tables(tmp_path, "")
+    assert "Ran on a hosted runner." in tables(tmp_path, "")
     assert "Ran on the runner `h100-pool`." in tables(tmp_path, "h100-pool")
     assert tables(tmp_path, "").count("Did not run here.") == 2
 
