@@ -95,7 +95,7 @@ def pasted(line: str, clone: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("line", RUNS)
 def test_every_line_can_be_pasted_into_a_fresh_shell_of_a_fresh_clone(line: str, clone: Path) -> None:
-    """What a target does is proved elsewhere: make says here what it would do, other lines are executed."""
+    """Of a target make says here what it would do; other lines are executed, and below the targets that take no time."""
     dry = line.replace("sudo --preserve-env ", "").replace("make", "make --dry-run", 1)
     done = pasted(dry, clone)
     assert done.returncode == 0, done.stderr
@@ -108,6 +108,17 @@ def test_a_fresh_fork_deploys_nothing_and_is_green(line: str, clone: Path) -> No
     done = pasted(line, clone)
     assert done.returncode == 0, done.stderr
     assert re.search("nothing to (deploy|compare)|Did not run here", done.stdout)
+
+
+def test_the_next_version_is_told_in_a_fresh_clone(clone: Path) -> None:
+    """Executed as it stands, on a history that a checkout without one cannot spoil."""
+    git = ["git", "-C", str(clone), "-c", "user.name=x", "-c", "user.email=x@invalid"]
+    subprocess.run([*git, "tag", "--annotate", "--message=v9.9.9", "v9.9.9"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=feat(app): a door"], check=True)
+    done = pasted("make next", clone)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "v9.10.0"), done.stderr
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=Update stuff"], check=True)
+    assert pasted("make next", clone).returncode != 0
 
 
 @pytest.mark.parametrize("line", ["make no-such-target", "git checkout --quiet nowhere", "test -z x"])
