@@ -95,7 +95,7 @@ def pasted(line: str, clone: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("line", RUNS)
 def test_every_line_can_be_pasted_into_a_fresh_shell_of_a_fresh_clone(line: str, clone: Path) -> None:
-    """Of a target make says here what it would do; other lines are executed, and below the targets that take no time."""
+    """Of a target make says here what it would do; other lines run, and so do quick targets below."""
     dry = line.replace("sudo --preserve-env ", "").replace("make", "make --dry-run", 1)
     done = pasted(dry, clone)
     assert done.returncode == 0, done.stderr
