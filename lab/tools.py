@@ -145,10 +145,15 @@ def flags(tool: Tool) -> list[str]:
 
 
 def definitions() -> None:
-    """Copy the custom resource definitions out of the modules that own them."""
+    """Copy the custom resource definitions out of the modules that own them, once for each pair of versions."""
+    stamp = paths.CACHE / "crds/version"
+    wanted = f"{modules.version('argo-rollouts', ARGO)} {modules.version('traefik', TRAEFIK)}"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
     argo, traefik = paths.CACHE / "crds/argo-rollouts", paths.CACHE / "crds/traefik"
     for folder in (argo, traefik):
         folder.mkdir(parents=True, exist_ok=True)
     for file in (modules.source("argo-rollouts", ARGO) / "manifests/crds").glob("*-crd.yaml"):
         shutil.copyfile(file, argo / file.name)
     shutil.copyfile(modules.source("traefik", TRAEFIK) / TRAEFIK_CRDS, traefik / "definitions.yaml")
+    stamp.write_text(wanted)
