@@ -144,10 +144,14 @@ def flags(tool: Tool) -> list[str]:
     return [*tags, "-ldflags", linked]
 
 
+def owners() -> str:
+    """The versions of the modules that own the custom resource definitions."""
+    return f"{modules.version('argo-rollouts', ARGO)} {modules.version('traefik', TRAEFIK)}"
+
+
 def definitions() -> None:
     """Copy the custom resource definitions out of the modules that own them, once for each pair of versions."""
-    stamp = paths.CACHE / "crds/version"
-    wanted = f"{modules.version('argo-rollouts', ARGO)} {modules.version('traefik', TRAEFIK)}"
+    stamp, wanted = paths.CACHE / "crds/version", owners()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     argo, traefik = paths.CACHE / "crds/argo-rollouts", paths.CACHE / "crds/traefik"
