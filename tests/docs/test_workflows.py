@@ -178,6 +178,17 @@ def test_every_folder_that_has_tests_is_proved_in_ci() -> None:
         assert proved([one for one in matrix["folder"] if one != left_out]) != there
 
 
+@pytest.mark.parametrize(
+    ("target", "needs"),
+    [("app", {"otelcol"}), ("charts", {"helm", "definitions"}), ("rest", {"actionlint", "cosign", "gitea", "helm"})],
+)
+def test_what_tests_would_be_skipped_without_is_built_before_them(target: str, needs: set[str]) -> None:
+    said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    before, asked, _ = said.partition(" -m pytest ")
+    assert asked
+    assert needs <= {word for line in before.splitlines() if " lab tools " in line for word in line.split()}
+
+
 def test_what_is_skipped_in_a_workflow_is_a_failure(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     lines = ["import pytest", "@pytest.mark.skipif(True, reason='no such program')", "def test_one(): ...", ""]
