@@ -53,6 +53,11 @@ def quality(report: dict[str, Any]) -> Iterator[str]:
             yield row(*head, found["cases"], *scores, f"[{low}, {high}]")
 
 
+def named(engine: str) -> str:
+    """An image or a revision as it was given; a folder is this checkout's `model/` with the machine's own vLLM."""
+    return "this tree's" if Path(engine).is_absolute() else f"`{engine}`"
+
+
 def throughput(report: dict[str, Any]) -> Iterator[str]:
     """One line per metric: candidate against the live release, so turned that below 1 is worse."""
     yield f"Engine: {named(report['candidate'])} on `{report['hardware']}`."
@@ -68,11 +73,6 @@ def throughput(report: dict[str, Any]) -> Iterator[str]:
     for name, one in report["metrics"].items():
         low, high = one["ci"]
         yield row(name, f"{one['ratio']:.3f}", f"[{low:.3f}, {high:.3f}]", one["verdict"])
-
-
-def named(engine: str) -> str:
-    """An image or a revision as it was given; a folder is this checkout's `model/` with the machine's own vLLM."""
-    return "this tree's" if Path(engine).is_absolute() else f"`{engine}`"
 
 
 def row(*cells: object) -> str:
