@@ -72,16 +72,18 @@ def test_a_step_is_one_line_without_expressions(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a runner checks out: a clone that has nothing but what is tracked, as it is now."""
+    """What a runner checks out: only what is tracked, as it is now. Its origin is its own: ours may have no main."""
     folder = tmp_path_factory.mktemp("fresh") / "clone"
-    git = ["git", "-C", str(folder)]
+    git = ["git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@invalid"]
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     changed = subprocess.run(["git", "diff", "--binary", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
     if changed:
-        subprocess.run([*git, "apply", "-"], input=changed, check=True)
-        author = ["-c", "user.name=x", "-c", "user.email=x@invalid"]
-        subprocess.run([*git, *author, "commit", "--quiet", "--all", "--message=chore: now"], check=True)
-    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
+        subprocess.run([*git, "apply", "--index", "-"], input=changed, check=True)
+    subprocess.run([*git, "checkout", "--quiet", "--orphan", "fresh"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message=chore: now"], check=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", str(folder.parent / "origin")], check=True)
+    subprocess.run([*git, "remote", "set-url", "origin", str(folder.parent / "origin")], check=True)
+    subprocess.run([*git, "push", "--quiet", "origin", "HEAD:refs/heads/main"], check=True)
     return folder
 
 
