@@ -12,6 +12,7 @@ import httpx2
 from lab import measures, paths, releases
 from lab.bell import Ring
 from lab.errors import NotReady
+from lab.reverts import RUN
 from lab.runner import Ran
 from lab.scenes import REVERT_SECONDS, record
 from lab.site import Site, Started, ours, waited
@@ -23,7 +24,6 @@ Seen = dict[str, Any]
 Delivery = Callable[[Site], Seen]
 RELEASE = ".github/workflows/release.yml"
 IMAGES = ("gateway", "engine")
-RUN = "/actions/runs/"  # in the address of a workflow run's page
 WARM_SECONDS = 10  # from the command to all traffic on pods that still run
 FAULTS = [{"when": {"source": "user"}, "share": 0.4, "do": "http_500"}]
 
