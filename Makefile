@@ -100,7 +100,7 @@ version: environment ## Give this commit its version: an annotated tag with its 
 	sluice version --tag
 
 candidate: environment ## Build and push this commit's images under its own name: REGISTRY=host/path VERSION=v1.2.0
-	sluice image --registry "$$REGISTRY" --version "$$VERSION" --tag "candidate-$$(git rev-parse --short HEAD)" --engine-base "$$ENGINE_BASE" --python-base "$$PYTHON_BASE" --measured-here
+	sluice image --registry "$$REGISTRY" --version "$$VERSION" --tag "candidate-$$(git rev-parse --short HEAD)$${GITHUB_RUN_ATTEMPT:+-$$GITHUB_RUN_ATTEMPT}" --engine-base "$$ENGINE_BASE" --python-base "$$PYTHON_BASE" --measured-here
 
 login: ## Log in to the registry with the workflow's token: REGISTRY=host/path
 	@echo "$$GITHUB_TOKEN" | docker login "$${REGISTRY%%/*}" --username "$$GITHUB_ACTOR" --password-stdin

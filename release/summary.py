@@ -1,12 +1,14 @@
-"""What a workflow's page shows: the quality and throughput gates' tables, and which machine they ran on."""
+"""What a workflow's page shows: the gates' tables and which machine they ran on, or a verdict and why it is so."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from release.audit import Entry
 
 QUALITY, PERF = Path("build/quality/report.json"), Path("build/perf/report.json")
 HOSTED = "a hosted runner"
@@ -73,6 +75,23 @@ def throughput(report: dict[str, Any]) -> Iterator[str]:
     for name, one in report["metrics"].items():
         low, high = one["ci"]
         yield row(name, f"{one['ratio']:.3f}", f"[{low:.3f}, {high:.3f}]", one["verdict"])
+
+
+def reported(entry: Entry, evidence: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The same evidence, which the page of the run then shows: it is the report that a verdict links."""
+
+    def shown() -> list[str]:
+        found = evidence()
+        publish("\n".join(report(entry, found)) + "\n")
+        return found
+
+    return shown
+
+
+def report(entry: Entry, sentences: list[str]) -> Iterator[str]:
+    yield f"### {entry.version} {entry.verdict} in {entry.environment}"
+    yield from ["", f"Reason: {entry.reason}"] if entry.reason else []
+    yield from ["", *(f"- {one}" for one in sentences or ["No figures: no cluster was asked."])]
 
 
 def row(*cells: object) -> str:
