@@ -48,6 +48,7 @@ class Attempt:
         self.outcome, self.tokens = "ok", dict[str, int]()
         self.seat: Seat | None = None
         self.reply: Reply | None = None
+        self.stream: sse.Stream | None = None
 
     async def __aenter__(self) -> Opened:
         """Ask.
@@ -163,7 +164,7 @@ class Attempt:
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
-        stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
+        self.stream = stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)

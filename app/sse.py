@@ -11,7 +11,7 @@ from typing import Any
 
 from app.document import read
 from app.engines import VLLM, Engine
-from app.errors import EngineFault
+from app.errors import ApiError, EngineFault
 from app.guard import Guard
 from app.said import Said, inside
 
@@ -143,7 +143,11 @@ class Stream:
 
     def broke(self) -> None:
         """The engine says that it failed: so does the stream, in our words, and with no finish_reason."""
-        self.failed, self.instead = True, BROKE.event
+        self.failed, self.instead = True, self.event(BROKE)
+
+    def event(self, error: ApiError) -> bytes:
+        """An error as clients of this API look for one within a stream."""
+        return error.event
 
     @property
     def outcome(self) -> str:
