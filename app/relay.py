@@ -98,8 +98,15 @@ class Attempt:
         self.tried.asks(self.seat.engine)
         limit, call = self.limit(), self.call
         try:
-            post = self.gateway.pool.post(self.seat.engine, call.path, self.headers(), call.body, limit, call.key)
-            self.reply = await post
+            self.reply = await self.gateway.pool.post(
+                self.seat.engine,
+                call.path,
+                self.headers(),
+                call.body,
+                limit,
+                call.key,
+                repeatable=call.repeatable,
+            )
         except TimeoutError:
             raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
         except Lost as fault:
