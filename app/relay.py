@@ -163,7 +163,7 @@ class Attempt:
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
-        stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
+        stream = self.exchange.heard = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
