@@ -15,6 +15,7 @@ from lab.errors import NotReady
 from lab.reverts import RUN
 from lab.runner import Ran
 from lab.scenes import REVERT_SECONDS, record
+from lab.seal import described
 from lab.site import Site, Started, ours, waited
 from release import audit
 from release.environment import checked, parsed
@@ -37,6 +38,12 @@ def engine_of(site: Site, environment: str) -> str:
     """The engine's image that git names."""
     text = site.office.text(path_of(environment))
     return checked(parsed(text, environment), environment).images.engine if text else ""
+
+
+def images_of(text: str) -> tuple[str, str]:
+    """Both images that a release.yaml names."""
+    images = checked(parsed(text, "release.yaml"), "release.yaml").images
+    return images.gateway, images.engine
 
 
 def relaunched(site: Site, argument: str) -> dict[str, str]:
@@ -67,6 +74,7 @@ def installed(site: Site) -> Seen:
     return {
         "green": ran.green and deployed.green and all(one.ran is not None and one.ran.green for one in rings),
         "tag and changelog": office.desk.git("cat-file", "-t", "v0.1.0").strip() == "tag" and "cluster" in page["body"],
+        "SBOM and provenance": all(described(one, site.signer, tip) for one in images_of(first)),
         "signed, then tagged": "v0.1.0" in tags(site, "engine") and "v0.1.0" in tags(site, "gateway"),
         "prod runs what git says": site.engines("prod") == [engine_of(site, "prod")],
         "status": office.pulls.marks(tip).get("sluice/staging") == "success",

@@ -99,6 +99,11 @@ class Office:
         self.desk.fetch()
         return self.desk.text(self.desk.main, path) or ""
 
+    def tags(self) -> list[str]:
+        """The tags that the forge has, asked of it: what a run has pushed is not in the desk yet."""
+        lines = self.desk.git("ls-remote", "--tags", "--refs", "origin").splitlines()
+        return [line.rpartition("refs/tags/")[2] for line in lines]
+
     def release(self, environment: str) -> tuple[str, Release] | None:
         self.desk.fetch()
         return release_at(self.desk, self.desk.main, environment)

@@ -97,6 +97,15 @@ def test_environments_are_read_from_the_released_branch(office: Office) -> None:
     subprocess.run(["git", "-C", str(office.desk.root), "fsck", "--no-progress"], check=True)
 
 
+def test_tags_are_the_forges_not_the_desks(office: Office) -> None:
+    clone = office.clone("origin/main")
+    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", "HEAD:refs/tags/v9.0.0"], check=True)
+    assert office.tags() == ["v9.0.0"]
+    assert office.desk.git("tag") == ""
+    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", ":refs/tags/v9.0.0"], check=True)
+    assert office.tags() == []
+
+
 def test_a_fork_is_somebody_elses_with_the_same_past(office: Office) -> None:
     acme = office.fork("acme")
     office.desk.fetch()
