@@ -29,6 +29,7 @@ from lab.office import Office
 from lab.proof import PROOF
 from lab.restores import RESTORES
 from lab.returns import RETURNS
+from lab.reverts import REVERTS
 from lab.scenes import SCENES, Seen
 from release import checkout
 from release.errors import ReleaseError
@@ -116,7 +117,7 @@ def played(book: Book, part: str) -> None:
     with Forge(WORK / "forge") as forge:
         try:
             if part in ("all", "forge"):
-                book.play((*SCENES, own_fork), team(forge, "llm"))
+                book.play((*SCENES, *REVERTS, own_fork), team(forge, "llm"))
             if part in ("all", "gates"):
                 book.play(GATED, team(forge, "judged"))
             if part in ("all", WHOLE):

@@ -12,6 +12,7 @@ from lab import paths
 from lab.gitea import Forge
 from lab.modules import GO
 from lab.office import Office
+from model.running import free_port
 from release.errors import Refused
 from release.history import History
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def office() -> Iterator[Office]:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
-    with Forge(folder / "forge", 3078) as forge:
+    with Forge(folder / "forge", free_port()) as forge:
         yield Office(forge, folder / "office", "served")
     shutil.rmtree(folder)
 
