@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lab import actions, measures, paths, ratings, rescues, weights
+from lab import actions, departures, measures, paths, ratings, rescues, weights
 from lab.load import Load
 from lab.observers import slack_messages
 from lab.scenario import Scenario
@@ -76,6 +76,7 @@ class Play:
         self.said = ""  # what sluice explain says of it
         self.records = stage.folder / "requests.jsonl"
         self.gateway: list[Moment] = []  # of its own Rollout
+        self.told: dict[str, float] = {}  # when its pods were told to end
 
     def run(self) -> Outcome:
         began = time.time()
@@ -112,7 +113,8 @@ class Play:
         alone = self.scenario.parts == "gateway"
         self.stage.write(VERSION, self.new, self.scenario.faults, FIRST if alone else VERSION)
         cluster = self.stage.cluster()
-        with Timeline(cluster) as engine, Timeline(cluster.gateway) as gateway:
+        leaving = departures.Departures(cluster)
+        with Timeline(cluster) as engine, Timeline(cluster.gateway) as gateway, leaving:
             timeline = gateway if alone else engine
             watcher = self.stage.deploy(wait)
             self.sample(timeline)
@@ -126,7 +128,7 @@ class Play:
                     actions.do(action, self.stage)
             self.result.verdict = timeline.wait_verdict(VERSION, wait)
             self.result.exit_code = watcher.wait(60)
-            self.result.moments, self.gateway = engine.of(VERSION), gateway.of(VERSION)
+            self.result.moments, self.gateway, self.told = engine.of(VERSION), gateway.of(VERSION), leaving.told
             if "weights-exact" in self.scenario.checks:
                 self.samples.append(weights.ask_all(self.stage.url, SERVED_NAME, 0))
             if "helm-test" in self.scenario.checks:
@@ -160,6 +162,10 @@ class Play:
         result.faults = [*self.differences(), *weights.faults(self.samples), *self.unkept, *self.undone]
         if "rescues-bounded" in self.scenario.checks:
             result.faults += rescues.faults(self.stage.rollout)
+        if "rescues-failed" in self.scenario.checks:
+            result.faults += rescues.failed(self.stage.rollout)
+        if "streams-spanned" in self.scenario.checks:
+            result.faults += departures.faults(records, self.told, self.stage.grace)
 
     def alert(self, text: str, since: float) -> str | None:
         """The expected text, once it has reached Slack."""

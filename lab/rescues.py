@@ -22,6 +22,12 @@ def faults(rollout: str) -> list[str]:
     return []
 
 
+def failed(rollout: str) -> list[str]:
+    """In words, when stable never failed what the canary had failed: nothing was tried that fails everywhere."""
+    found = total(f'sluice_rescues_total{{rollout="{rollout}", result="failed"}}')
+    return [] if found else ["no rescue failed: what was to fail on both arms did not"]
+
+
 def total(selector: str) -> float | None:
     """The sum of counters at their last value, None when there are none."""
     found = prometheus_answer(f"sum(last_over_time({selector}[{PAST}]))")

@@ -9,7 +9,7 @@ from ruamel.yaml.error import YAMLError
 
 from lab.errors import Refused
 
-Check = Literal["weights-exact", "helm-test", "rescues-bounded", "ratings-kept"]
+Check = Literal["weights-exact", "helm-test", "rescues-bounded", "rescues-failed", "ratings-kept", "streams-spanned"]
 Change = Literal["retrained", "over-quantised weights"]  # the first makes as good answers, the second worse ones
 
 

@@ -61,6 +61,12 @@ class Stage:
     def environment(self) -> Path:
         return self.folder / "environment"
 
+    @property
+    def grace(self) -> float:
+        """Seconds from when a pod of the gateway is told to go until its process is told to end."""
+        values = merged(YAML(typ="safe", pure=True).load(LAB_VALUES.read_text()), self.values)
+        return float(values["gateway"]["preStopSeconds"])
+
     def cluster(self) -> Cluster:
         os.environ["KUBECONFIG"] = str(paths.KUBECONFIG)
         return connect(self.namespace, NAME)
@@ -72,10 +78,13 @@ class Stage:
         """
         self.environment.mkdir(parents=True, exist_ok=True)
         base = YAML(typ="safe", pure=True).load(LAB_VALUES.read_text())
-        values = merged(base, self.overlay(images, faults))
+        values = merged(merged(base, self.overlay(images, faults)), self.values)
         # another environment is another pod template, also where two fake releases run the same image
-        values["engine"]["env"] = [*base["engine"].get("env", []), {"name": "SLUICE_BUILD", "value": build or version}]
-        dump(self.environment / "values.yaml", merged(values, self.values))
+        values["engine"]["env"] = [
+            *values["engine"].get("env", []),
+            {"name": "SLUICE_BUILD", "value": build or version},
+        ]
+        dump(self.environment / "values.yaml", values)
         release = {
             "version": version,
             "images": {"gateway": images.gateway, "engine": images.engine},

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import Sequence
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -28,7 +29,7 @@ def options(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 def apps(given: argparse.Namespace) -> list[tuple[web.Application, str, int]]:
     """Each application with the address that it listens on."""
-    settings = engine.Settings(model=given.served_model_name, port=given.port)
+    settings = replace(engine.Settings.from_env(), model=given.served_model_name, port=given.port)
     plan = fault.plan_of(given.faults)
     if not plan:
         return [(engine.create_app(settings), "0.0.0.0", given.port)]  # noqa: S104 - a pod is reached from outside

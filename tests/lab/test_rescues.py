@@ -26,6 +26,21 @@ def test_one_more_is_a_storm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert fault == "stable was asked 121 times in the canary's place, the budget was 120"
 
 
+@pytest.mark.parametrize(("count", "told"), [(3, 0), (0, 1), (None, 1)])
+def test_what_fails_everywhere_must_have_failed_at_stable_too(
+    monkeypatch: pytest.MonkeyPatch, count: int | None, told: int
+) -> None:
+    asked: list[str] = []
+
+    def answer(query: str) -> list[dict[str, Any]]:
+        asked.append(query)
+        return [] if count is None else [{"value": [1, str(count)]}]
+
+    monkeypatch.setattr(rescues, "prometheus_answer", answer)
+    assert len(rescues.failed("demo/llm-engine")) == told
+    assert 'rollout="demo/llm-engine", result="failed"' in asked[0]
+
+
 @pytest.mark.parametrize("tried", [None, 0])
 def test_a_run_without_any_rescue_proves_nothing(monkeypatch: pytest.MonkeyPatch, tried: float | None) -> None:
     assert seen(monkeypatch, tried, 1000) == ["no rescue was counted"]

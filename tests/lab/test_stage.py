@@ -30,6 +30,21 @@ def test_the_written_environment_is_one_that_sluice_takes(tmp_path: Path) -> Non
     assert found.values["gateway"]["database"] == {"existingSecret": "llm-database", "port": paths.POSTGRES_PORT}
 
 
+def test_two_releases_differ_in_their_build_whatever_else_the_engine_is_given(tmp_path: Path) -> None:
+    given = {"name": "SLUICE_ENGINE_ITL_MS", "value": "400"}
+    stage, seen = Stage("one", 30100, tmp_path, {"engine": {"env": [given]}}), []
+    for version in ("v1.0.0", "v1.1.0"):
+        stage.write(version, IMAGES, [])
+        seen.append(environment.load(stage.environment).values["engine"]["env"])
+    assert seen == [[given, {"name": "SLUICE_BUILD", "value": version}] for version in ("v1.0.0", "v1.1.0")]
+
+
+def test_the_grace_of_a_gateway_is_the_labs_unless_a_scenario_says_another(tmp_path: Path) -> None:
+    lab = YAML(typ="safe").load((paths.ROOT / "environments/lab/values.yaml").read_text())["gateway"]["preStopSeconds"]
+    assert Stage("one", 30100, tmp_path).grace == lab
+    assert Stage("one", 30100, tmp_path, {"gateway": {"preStopSeconds": 1.5}}).grace == 1.5
+
+
 def test_in_somebody_elses_cluster_there_is_no_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "EXISTING", True)
 

@@ -3,8 +3,9 @@ import os
 import signal
 
 import aiohttp
+import pytest
 
-from lab import standin
+from lab import engine, standin
 from model import pin
 from model.serve import command
 
@@ -41,6 +42,14 @@ async def answers(port: int, *extra: str) -> tuple[int, int]:
 
 def test_the_launchers_words_are_understood_and_a_request_is_answered(unused_tcp_port: int) -> None:
     assert asyncio.run(answers(unused_tcp_port)) == (200, 200)
+
+
+def test_its_pace_is_its_environments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLUICE_ENGINE_ITL_MS", "400")
+    made: list[engine.Settings] = []
+    monkeypatch.setattr(engine, "create_app", made.append)
+    standin.apps(standin.options(words(8123)))
+    assert [(one.itl_ms, one.port, one.model) for one in made] == [(400, 8123, "sluice-tiny")]
 
 
 def test_a_commit_can_make_it_bad_for_users_alone(unused_tcp_port: int) -> None:
