@@ -215,3 +215,10 @@ def test_what_deploys_runs_only_where_something_is_named() -> None:
     for name in ("dev", "staging", "prod"):
         values = YAML(typ="safe").load((ROOT / f"environments/{name}/values.yaml").read_text())
         assert values["delivery"]["cluster"] == ""
+
+
+def test_who_may_open_a_pull_request_may_start_its_ci_too() -> None:
+    """A forge starts nothing for what a workflow's own token opens; only a dispatch is an exception."""
+    assert "workflow_dispatch" in LOADED["ci"]["on"]
+    may = {key: job["permissions"].get("actions") for _, key, job in JOBS if "pull-requests" in job["permissions"]}
+    assert may == dict.fromkeys(("propose", "verdict", "staging", "rollback"), "write")

@@ -1,5 +1,6 @@
 """The interface that releases go through, against a real Gitea."""
 
+import base64
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -74,3 +75,19 @@ def test_a_pull_request_is_marked_approved_and_merged_as_its_rules_say(forge: Fo
         mine.pull(pull.number)
     forge.up()
     assert mine.pull(pull.number).state == "closed"
+
+
+CI = "on: {workflow_dispatch: {}, pull_request: {}}\njobs: {passed: {runs-on: x, steps: [{run: 'true'}]}}\n"
+
+
+def test_a_workflow_is_started_on_a_branch_where_the_repository_has_actions(forge: Forge) -> None:
+    forge.person("cem")
+    api = Gitea(forge.repository("cem", "llm"), forge.tokens["cem"])
+    file = {"content": base64.b64encode(CI.encode()).decode(), "message": "ci: one", "branch": "main"}
+    forge.ask("cem", "POST", "/repos/cem/llm/contents/.github/workflows/ci.yml", file)
+    api.start("ci.yml", "main", {})
+    with pytest.raises(Refused):
+        api.start("ci.yml", "nowhere", {})
+    found = forge.ask("cem", "GET", "/repos/cem/llm/actions/runs?event=workflow_dispatch")
+    [tip] = {one["commit"]["id"] for one in forge.ask("cem", "GET", "/repos/cem/llm/branches")}
+    assert [(one["path"], one["head_sha"]) for one in found["workflow_runs"]] == [("ci.yml@refs/heads/main", tip)]
