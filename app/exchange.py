@@ -12,6 +12,7 @@ from app.checks import Checker
 from app.metrics import Metrics, Where
 from app.question import NOTHING, Question
 from app.said import Said
+from app.sse import Stream
 from app.traces import NO_TRACE, Trace
 
 
@@ -66,7 +67,9 @@ class Exchange:
     ended: str | None = None  # the outcome that was counted
     failure: str = ""  # the canary's, once stable is asked in its place: what comes then is not judged
     over_with: bool = False
-    whenever: Callable[[int], None] | None = None  # called at its end with the tokens it took
+    whenever: Callable[[int], None] | None = None  # called at its end with the tokens to be charged
+    prompt: int = 0  # its tokens, about
+    heard: Stream | None = None  # of the answer, until it has ended
     took: float = 0.0  # seconds, once it has ended
     tokens: int | None = None  # of the answer
     usage: dict[str, int] = field(default_factory=dict)  # tokens by direction, once it has ended
@@ -134,7 +137,8 @@ class Exchange:
         metrics.inflight.labels(self.arm).dec()
         self.ledger.running.discard(self)
         if self.whenever:
-            self.whenever(sum((tokens or {}).values()))
+            self.whenever(self.cost(ending, tokens or {}))
+        self.heard = None  # as the question, below
         if ending == outcome.OK:
             metrics.latency.observe(self.age)
             self.spent(tokens or {})
@@ -143,6 +147,17 @@ class Exchange:
             self.good(tokens or {}, said)
         self.question = NOTHING  # it may be remembered for long, what was asked must not be
         metrics.ended(self.where[1])
+
+    def cost(self, ending: str, tokens: dict[str, int]) -> int:
+        """Tokens as the engine told them; where it was stopped before, as many as were heard, and the prompt's.
+
+        A client that goes away before a word pays for its prompt. What an engine failed without a word is free.
+        """
+        heard = self.heard
+        if told := tokens or (heard.tokens if heard else {}):
+            return sum(told.values())
+        pieces = heard.heard if heard else 0
+        return pieces + self.prompt if pieces or ending == "client_cancel" else 0
 
     def spent(self, tokens: dict[str, int]) -> None:
         rollout, release, _, arm, _ = self.where

@@ -29,6 +29,7 @@ from app.variant import NONE
 from app.words import Words
 
 DRAINED = "drained"  # why an answer was cancelled
+BYTES_PER_TOKEN = 4  # of a prompt, about; 3 are a Chinese character
 
 
 class Place(NamedTuple):
@@ -104,7 +105,7 @@ class Gateway:
         if place.arm == STABLE:
             self.budget.earn()
         exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
-        exchange.question = call.question
+        exchange.question, exchange.prompt = call.question, len(call.body) // BYTES_PER_TOKEN
         exchange.variant = place.chosen.name if place.chosen is not NOTHING else ""
         exchange.whenever = lambda tokens: self.free(key, tokens)
         if self.recorder:

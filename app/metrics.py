@@ -13,6 +13,7 @@ from app.children import KnownCounter, KnownGauge, KnownHistogram
 ARMS, SOURCES, KINDS = (STABLE, CANARY), ("user", "probe"), ("ttft", "tpot")
 CHECKS = ("empty", "replacement", "repetition", "json", "script", "sensitive")
 RESULTS = ("ok", "bad")
+RATINGS = range(-1, 6)
 RESCUES = ("answered", "failed", "no_budget")
 BUCKETS = tuple(round(0.005 * 1.25**power, 6) for power in range(43))  # 5 ms to 60 s, each 1.25 times the one before
 WHERE = ("rollout", "release", "step", "arm", "source")
@@ -32,6 +33,8 @@ class Metrics:
         self.counters()
         self.gauges()
         self.times()
+        for rating in RATINGS:
+            self.feedback.labels(rating)
 
     def counters(self) -> None:
         def counter(name: str, text: str, labels: tuple[str, ...]) -> KnownCounter:
@@ -45,6 +48,7 @@ class Metrics:
             "sluice_rescues", "Failures of the canary, and what stable did about them", (*WHERE[:3], "result")
         )
         self.queries_lost = counter("sluice_queries_lost", "Queries that the feedback database never got", ())
+        self.feedback = counter("sluice_feedback", "Ratings that were acknowledged", ("rating",))
         self.tokens = counter("sluice_tokens", "Tokens", ("rollout", "release", "arm", "direction"))
         self.http = counter("http_requests", "Requests by endpoint", ("method", "handler", "status"))
 

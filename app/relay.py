@@ -171,7 +171,7 @@ class Attempt:
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
-        self.stream = stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
+        self.stream = self.exchange.heard = stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
@@ -206,14 +206,17 @@ class Attempt:
     async def next(self, reply: Reply, stream: sse.Stream) -> bytes | None:
         """The next bytes, or None at the end."""
         first = self.settings.first_token_seconds - (time.perf_counter() - self.began)
-        wait = min(self.left(), self.settings.idle_seconds if stream.content else first)
+        left = self.left()
+        wait = min(left, self.settings.idle_seconds if stream.content else first)
         wait = CLOSING_SECONDS if stream.done else wait  # read to the end, so that the connection can be used again
         try:
+            if not left and not stream.done:  # where more has come already, nothing is waited for
+                raise TimeoutError
             return await reply.next(wait)
         except (TimeoutError, Lost) as error:
             if stream.done:
                 return None
-            raise broken(error, wait, stream) from None
+            raise broken(error, 0 if wait == left else wait, stream) from None
 
 
 LOST = {Unreachable: "connect_error", Garbled: "stream_error"}
@@ -222,5 +225,5 @@ LOST = {Unreachable: "connect_error", Garbled: "stream_error"}
 def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
     if isinstance(error, TimeoutError):
         outcome = "timeout_idle" if stream.content else "timeout_ttft"
-        return EngineFault(outcome, f"nothing came for {wait:.0f} s")
+        return EngineFault(outcome, f"nothing came for {wait:g} s" if wait else "the time for a whole request is over")
     return EngineFault("stream_truncated", "the engine cut its stream off")

@@ -24,6 +24,8 @@ class ResponseStream(sse.Stream):
             self.content = True
             if kind == "response.output_text.delta":
                 self.add(document.get("output_index", 0), inside(delta))
+            else:
+                self.other += 1
         if kind in LAST:
             self.done, self.short = True, kind == "response.incomplete"
             self.tokens = sse.tokens(document["response"].get("usage") or {})

@@ -55,6 +55,7 @@ class Stream:
     tokens: dict[str, int] = field(default_factory=dict)
     short: bool = False  # ended at the length that was asked for
     pieces: dict[int, deque[bytes]] = field(default_factory=dict)  # of each choice's text
+    other: int = 0  # frames with content of another kind: thoughts, calls of tools
     frame: Frame | None = None
     instead: bytes = b""  # what goes out in place of the frame that is being read
     guard: Guard | None = None  # decides what goes out, where one is wanted
@@ -160,7 +161,9 @@ class Stream:
         text = delta.get("content") or choice.get("text")
         if text:
             self.add(choice.get("index", 0), inside(text))
-        self.content = self.content or bool(text) or any(delta.get(name) for name in CONTENT)
+        elif any(delta.get(name) for name in CONTENT):
+            self.other += 1
+        self.content = self.content or bool(text) or self.other > 0
         if reason := choice.get("finish_reason"):
             self.aborted = self.aborted or reason in self.engine.aborted
             if reason in self.engine.broken:
@@ -183,6 +186,11 @@ class Stream:
         if self.aborted:
             return "engine_abort"
         return "ok" if self.done else "stream_truncated"
+
+    @property
+    def heard(self) -> int:
+        """Frames with content, which are about as many tokens; of a text that is longer, those that are kept."""
+        return self.other + sum(map(len, self.pieces.values()))
 
     @property
     def said(self) -> Said | None:

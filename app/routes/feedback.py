@@ -10,13 +10,18 @@ from app.description import errors
 from app.errors import Busy, Refusal
 from app.feedback import DOWN, user_hash
 from app.gateway import Gateway
+from app.metrics import RATINGS
 
 router = APIRouter()
 
 
 class Feedback(BaseModel):
     query_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$", examples=["5f0c"])]
-    rating: Annotated[int, Field(ge=-1, le=5, description="-1 and 1 for thumbs, or 1 to 5", examples=[5]), call.WHOLE]
+    rating: Annotated[
+        int,
+        Field(ge=RATINGS[0], le=RATINGS[-1], description="-1 and 1 for thumbs, or 1 to 5", examples=[5]),
+        call.WHOLE,
+    ]
     comment: Annotated[str | None, Field(max_length=4000, pattern=r"^[^\x00]*$")] = None
     user: Annotated[str, Field(max_length=256)] = ""
 
@@ -54,4 +59,5 @@ async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request)
         await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
     except DOWN:
         raise Busy(503, "database_down", "the database does not answer: nothing was kept, try again") from None
+    gateway.metrics.feedback.labels(said.rating).inc()
     return Kept(query_id=said.query_id, rating=said.rating)

@@ -118,7 +118,13 @@ class Engine:
         if self.mode == "role_then_cut" and request.transport is not None:
             request.transport.close()
             return reply
+        if self.mode == "thinking":
+            await reply.write(frame({"choices": [{"index": 0, "delta": {"reasoning_content": "well"}}]}))
+            await asyncio.sleep(30)
         await reply.write(delta("two " if self.mode != "empty" else ""))
+        while self.mode == "trickle":
+            await asyncio.sleep(0.02)
+            await reply.write(delta("word "))
         while self.mode == "flood":
             await reply.write(delta("word " * 1000))
         if self.mode == "slow":

@@ -47,6 +47,7 @@ async def test_feedback_is_a_row_tied_to_what_answered(door: Door, url: str) -> 
 
     assert status == 200
     (row,) = await rows(url, query)
+    assert (door.count("sluice_feedback_total"), door.count("sluice_feedback_total", rating="1")) == (1, 1)
     assert (row["rating"], row["comment"], row["version"], row["revision"]) == (1, "good", "v0.0.0", "0")
     assert (row["arm"], row["outcome"], row["tokens"]) == ("stable", "ok", 2)
     assert "ada" not in str(row)

@@ -1,8 +1,34 @@
 from itertools import pairwise, product
+from pathlib import Path
+
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 
 from app import outcome
 from app.arms import Arms
 from app.metrics import ARMS, BUCKETS, SOURCES, Metrics
+from tests.app.conftest import Door
+
+RULES = Path(__file__).parents[2] / "monitoring" / "rules"
+STEP = {"rollout", "release", "step", "arm", "source"}
+SERVED = {  # what others build upon: names, and what they can be told apart by
+    "http_requests_total": {"method", "handler", "status"},
+    "model_latency_seconds": set[str](),
+    "sluice_started_total": STEP,
+    "sluice_requests_total": STEP | {"outcome"},
+    "sluice_slow_total": STEP | {"kind"},
+    "sluice_checked_total": STEP | {"check", "result"},
+    "sluice_rescues_total": {"rollout", "release", "step", "result"},
+    "sluice_ttft_seconds": STEP - {"step"},
+    "sluice_tpot_seconds": STEP - {"step"},
+    "sluice_request_seconds": STEP - {"step"},
+    "sluice_tokens_total": {"rollout", "release", "arm", "direction"},
+    "sluice_inflight_requests": {"arm"},
+    "sluice_oldest_request_seconds": {"arm"},
+    "sluice_step_started_seconds": {"rollout", "release", "step"},
+    "sluice_feedback_total": {"rating"},
+}
+RECORDED = ("tokens_per_second", "gpu_usage_percent", "llm:requests_waiting", "llm:kv_cache_usage:ratio")
 
 
 def arms(release: str = "v2-r2", weight: float = 0) -> Arms:
@@ -71,3 +97,20 @@ def test_buckets_grow_by_a_quarter_from_5_ms_to_60_s() -> None:
     assert BUCKETS[0] == 0.005
     assert 58 < BUCKETS[-1] < 75
     assert all(1.24 < after / before < 1.26 for before, after in pairwise(BUCKETS))
+
+
+async def test_the_names_that_others_build_upon_are_served_with_their_labels(door: Door) -> None:
+    await door.post("/v1/chat/completions", {"stream": True})
+    served: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families((await door.get("/metrics"))[1].decode()):
+        name = family.name + "_total" * (family.type == "counter")
+        served[name] = set().union(*(sample.labels for sample in family.samples)) - {"le"}
+
+    assert {name: served.get(name) for name in SERVED} == SERVED
+
+
+def test_the_names_that_rules_record_are_there() -> None:
+    groups = [group for file in RULES.glob("*.yaml") for group in yaml.safe_load(file.read_text())["groups"]]
+    recorded = {rule.get("record") for group in groups for rule in group["rules"]}
+
+    assert set(RECORDED) <= recorded

@@ -8,14 +8,20 @@ from typing import Any
 import pytest
 import redis.asyncio
 from fakeredis import FakeAsyncRedis, FakeServer
+from limits import RateLimitItemPerMinute
 
 from app import quota
+from app.document import written as encoded
 from app.errors import Busy
+from app.gateway import BYTES_PER_TOKEN
 from app.keys import Key
 from app.quota import Quotas
 from app.settings import Settings
 from tests.app.conftest import Door, opened
 from tests.app.databases import Redis
+
+ASKED = {"messages": [{"role": "user", "content": "x" * 300}], "stream": True}
+PROMPT = len(encoded({**ASKED, "stream_options": {"include_usage": True}})) // BYTES_PER_TOKEN
 
 
 def key(**limits: int) -> Key:
@@ -110,6 +116,63 @@ async def test_at_the_door_used_up_is_429_and_the_engine_does_not_see_it(
     assert (json.loads(body)["error"]["type"], "retry-after" in headers) == ("rate_limit_error", True)
     assert len(engine.asked) == 1
     assert door.outcomes() == {"ok": 1, "rejected": 1}
+
+
+async def spent(door: Door) -> int:
+    """Tokens of this minute that the key of these tests has used up."""
+    await asyncio.gather(*door.gateway.quotas.spending)
+    item = RateLimitItemPerMinute(1000)
+    return 1000 - (await door.gateway.quotas.here.get_window_stats(item, "tokens", "a")).remaining
+
+
+@pytest.mark.parametrize(
+    ("mode", "ending", "tokens"),
+    [
+        ("good", "ok", 3 + 2),  # as the engine tells
+        ("no_done", "stream_truncated", 3 + 2),
+        ("stall", "client_cancel", PROMPT + 1),
+        ("thinking", "client_cancel", PROMPT + 1),
+        ("silent", "client_cancel", PROMPT),
+        ("stall", "rejected", PROMPT + 1),
+        ("cut", "stream_truncated", PROMPT + 1),
+        ("500", "upstream_5xx", 0),
+    ],
+)
+async def test_a_stream_that_is_left_cut_or_drained_is_charged_for_what_was_heard(
+    door: Door, engine: Any, monkeypatch: pytest.MonkeyPatch, mode: str, ending: str, tokens: int
+) -> None:
+    engine.mode = mode
+    door.gateway.settings.first_token_seconds = door.gateway.settings.idle_seconds = 20
+    monkeypatch.setattr(door.gateway.keys, "of", lambda shown: key(tokensPerMinute=1000))
+    asking = asyncio.create_task(door.post("/v1/chat/completions", ASKED))
+    running = door.gateway.ledger.running
+    async with asyncio.timeout(5):
+        while not asking.done() and not (engine.running and all(one.first or mode == "silent" for one in running)):
+            await asyncio.sleep(0.01)
+        if ending == "rejected":
+            door.gateway.close()
+        elif ending == "client_cancel":
+            asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        while not door.outcomes():
+            await asyncio.sleep(0.01)
+
+    assert door.outcomes() == {ending: 1}
+    assert await spent(door) == tokens
+
+
+async def test_a_stream_that_is_blocked_is_charged_for_what_was_heard(
+    settings: Settings, engine: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    settings.words_file, settings.block_words = tmp_path / "words.txt", True
+    settings.words_file.write_text("two\n")
+    engine.mode = "stall"
+    async with opened(settings) as door:
+        monkeypatch.setattr(door.gateway.keys, "of", lambda shown: key(tokensPerMinute=1000))
+        _, _, body = await door.post("/v1/chat/completions", ASKED)
+
+        assert b"content_filter" in body
+        assert await spent(door) == PROMPT + 1
 
 
 async def test_two_gateways_count_in_one_real_redis_and_each_for_itself_without_it(

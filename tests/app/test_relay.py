@@ -216,6 +216,22 @@ async def test_a_cancel_of_a_whole_answer_is_never_the_engines_fault(
     assert await until(lambda: door.outcomes() == {outcome: 1})
 
 
+@pytest.mark.parametrize("mode", ["trickle", "flood"])
+async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door: Any, engine: Any, mode: str) -> None:
+    engine.mode, door.gateway.settings.total_seconds, door.gateway.settings.idle_seconds = mode, 0.3, 20
+    async with asyncio.timeout(5):
+        status, _, body = await door.post(CHAT, asked())
+
+    *_, before, last = body.strip().split(b"\n\n")
+    error = json.loads(last.removeprefix(b"data: "))["error"]
+    assert (status, error["code"]) == (200, "timeout_idle")
+    assert error["message"] == "the time for a whole request is over"
+    assert b"word " in before
+    assert b"[DONE]" not in body
+    assert door.outcomes() == {"timeout_idle": 1}
+    assert await until(lambda: engine.running == 0)
+
+
 async def test_slow_tokens_are_counted_with_a_bound_of_their_own(door: Any, canary: Any, engine: Any) -> None:
     for _ in range(WANTED):
         door.gateway.ledger.baseline.add("stable", "user", "tpot", 0.001)
