@@ -44,7 +44,8 @@ class Counting:
         except Exception:
             if not entry.status:  # a fault of our own: in OpenAI's shape too, and counted
                 failed = shaped(500, "internal_error", "the gateway failed: this is not the request's fault", None)
-                await JSONResponse(failed, 500)(scope, receive, counted)
+                closes = {"connection": "close"}  # as the server then does: nobody sends on it what would be lost
+                await JSONResponse(failed, 500, closes)(scope, receive, counted)
             raise
         finally:
             if scope["path"] not in UNLOGGED:

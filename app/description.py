@@ -7,6 +7,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from app.errors import shaped
+from app.person import MOST, PROFILE_MOST
 from app.settings import Settings
 from app.shapes import Shapes
 from app.whole import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES
@@ -56,12 +57,38 @@ def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return found
 
 
+# header: what it says, an example, and for a request's how long it may be
+USER = ("the user's id: the same user stays on the same arm and variant", "user-17", 0)
+PERSON = {
+    "x-sluice-region": ("where the user is, for the rules of flags", "eu", MOST),
+    "x-sluice-device": ("what the user has in hand, for the rules of flags", "phone", MOST),
+    "x-sluice-profile": ("what else is known of the user, for the rules of flags", "plan=pro; staff=yes", PROFILE_MOST),
+}
+ID = ("the request's id, up to 128 printable characters; /feedback takes it as `query_id`", "5f0c", 0)
+ASKS = {"x-sluice-user": USER, "x-request-id": ID, **PERSON}
+TELLS = {
+    "x-sluice-version": ("the version of what has answered", "v1.2.0"),
+    "x-sluice-variant": ("the variant that the user has, or `none`", "none"),
+}
+TELLS_OF_GENERATION = {
+    "x-request-id": ("the request's id, as it was given or made", "5f0c"),
+}
+TELLS_OF_ARM = {
+    "x-sluice-arm": ("the arm that the request counts for: stable or canary", "stable"),
+    "x-sluice-step": ("the canary's weight when the request began", "5"),
+}
+RESCUED = {"x-sluice-rescued": ("`1` when stable has answered in the canary's place", "1")}
+OUTCOME = {"x-sluice-outcome": ("how the request counts", "rejected")}
+AGAIN = (429, 503)  # statuses that say when to come back
+
+
 ASKED: dict[str, dict[str, Any]] = {
     CHAT: {"messages": [{"role": "user", "content": "Where does the river lie?"}], "max_tokens": 64, "stream": False},
     COMPLETIONS: {"prompt": "The river lies", "max_tokens": 64},
     EMBEDDINGS: {"input": "The river lies by the town."},
     RESPONSES: {"input": "Where does the river lie?", "max_output_tokens": 64, "store": False},
 }
+JSON, TEXT = "application/json", "text/plain"
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 SAID = {"role": "assistant", "content": "By the town."}
 OUTPUT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "By the town."}]}
@@ -107,6 +134,12 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
     found["paths"]["/v1/models/{name}"]["get"]["responses"].pop("422")  # any name is one
     for unused in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(unused)
+    for path, methods in found["paths"].items():
+        for method, operation in methods.items():
+            speak(operation, generation=method == "post" and path != "/feedback", rates=path == "/feedback")
+    for path, example in examples(settings.model_name).items():
+        (operation,) = found["paths"][path].values()
+        operation["responses"]["200"]["content"][TEXT if isinstance(example, str) else JSON]["example"] = example
     if settings.keys_file:
         found["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         for path, methods in found["paths"].items():
@@ -122,3 +155,48 @@ def answer(path: str, settings: Settings) -> dict[str, Any]:
     if path in STREAMED:
         content["text/event-stream"] = {"example": STREAMED[path]}
     return {"description": "The engine's answer; with `stream` as server-sent events", "content": content}
+
+
+def examples(model: str) -> dict[str, Any]:
+    """Good answers of what is not OpenAI's, or the same for all."""
+    one = {"id": model, "object": "model", "created": 0, "owned_by": "sluice"}
+    said = {
+        "text": " by the town.",
+        "model_version": "v1.2.0",
+        "query_id": "5f0c",
+        "latency_seconds": 0.21,
+        "tokens": 4,
+    }
+    return {
+        "/v1/models": {"object": "list", "data": [one]},
+        "/v1/models/{name}": one,
+        "/predict": said,
+        "/feedback": {"query_id": "5f0c", "rating": 5},
+        **{path: {"status": "ok"} for path in ("/livez", "/readyz", "/health")},
+        "/metrics": 'sluice_inflight_requests{arm="stable"} 3.0\n',
+    }
+
+
+def speak(operation: dict[str, Any], *, generation: bool, rates: bool) -> None:
+    """Describe the headers that a request may bring, and those that its answers carry."""
+    asks = ASKS if generation else {"x-sluice-user": USER} if rates else {}
+    operation["parameters"] = [*operation.get("parameters", []), *(asked(name, *one) for name, one in asks.items())]
+    for status, answer in operation["responses"].items():
+        always = TELLS | (TELLS_OF_GENERATION if generation else {})
+        always |= TELLS_OF_ARM if generation and status == "200" else {}
+        some = RESCUED if generation and status == "200" else {} if status == "200" else OUTCOME
+        answer["headers"] = {name: told(*one, always=True) for name, one in always.items()}
+        answer["headers"] |= {name: told(*one, always=False) for name, one in some.items()}
+        if int(status) in AGAIN:
+            text = "seconds until it is worth trying again"
+            schema = {"type": "integer", "minimum": 1}
+            answer["headers"]["retry-after"] = {"description": text, "required": True, "schema": schema, "example": 1}
+
+
+def asked(name: str, text: str, example: str, most: int) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": most} if most else {"type": "string"}
+    return {"name": name, "in": "header", "required": False, "description": text, "schema": schema, "example": example}
+
+
+def told(text: str, example: str, *, always: bool) -> dict[str, Any]:
+    return {"description": text, "required": always, "schema": {"type": "string"}, "example": example}

@@ -1,6 +1,7 @@
 """uvicorn with this gateway's manners: it says that it drains, and what outlasts the drain is told so."""
 
 import asyncio
+import copy
 import fcntl
 import gc
 import math
@@ -8,9 +9,13 @@ import os
 import resource
 import signal
 import socket
+import traceback
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.config import LOGGING_CONFIG
+from uvicorn.logging import DefaultFormatter
 
 from app.gateway import unplaced, whose
 from app.protocol import Protocol
@@ -23,6 +28,19 @@ CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be to
 GARBAGE = (4_000, 200, 20)
 FILES = 16_384  # open at once: for so many there is room from the start
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
+
+
+class Discreet(DefaultFormatter):
+    """Says of an exception what it is and where it came up; what it says itself may quote a prompt."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 - logging's own name
+        return "".join(traceback.format_tb(ei[2])) + str(getattr(ei[0], "__name__", ""))
+
+
+def logging() -> dict[str, Any]:
+    found = copy.deepcopy(LOGGING_CONFIG)
+    found["formatters"]["default"]["()"] = Discreet
+    return found
 
 
 class Server(uvicorn.Server):
@@ -81,6 +99,7 @@ def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.C
         proxy_headers=False,  # no one asks from which address a request came
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         access_log=False,
+        log_config=logging(),
         log_level="error",  # a line for each request that is no HTTP lets its sender fill a disk
         timeout_graceful_shutdown=math.ceil(settings.drain_seconds) + CLOSING_SECONDS,
     )

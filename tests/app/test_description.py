@@ -125,3 +125,54 @@ async def test_every_endpoint_shows_a_body_an_example_and_every_status(door: Any
             assert status == "200" or shown["schema"] == {"$ref": "#/components/schemas/Error"}
             assert status == "200" or shown["example"]["error"]["message"] == STATUSES[int(status)][1]
         assert one["security"] == [{"key": []}]
+
+
+GENERATIONS = {"/v1/chat/completions", "/v1/completions", EMBEDDINGS, "/v1/responses", "/predict"}
+ASKED = {"x-sluice-user", "x-sluice-region", "x-sluice-device", "x-sluice-profile", "x-request-id"}
+READ = {"/v1/models", "/v1/models/{name}", "/livez", "/readyz", "/health", "/metrics"}
+TOLD = {"x-sluice-version", "x-sluice-variant"}
+TOLD_BY_ENGINES = TOLD | {"x-request-id", "x-sluice-arm", "x-sluice-step", "x-sluice-rescued"}
+
+
+async def test_every_operation_shows_its_answers_and_the_headers_of_both_ways(door: Any) -> None:
+    document = await (await door.session.get(door.url + "/openapi.json")).json()
+    operations = [(path, one) for path, methods in document["paths"].items() for one in methods.values()]
+
+    assert {path for path, _ in operations} == GENERATIONS | {"/feedback", *READ}
+    for path, one in operations:
+        for response in one["responses"].values():
+            for shown in response["content"].values():
+                assert "example" in shown, path
+            assert response["headers"].keys() >= TOLD
+        assert any("schema" in shown for shown in one["responses"]["200"]["content"].values())
+        asked = {each["name"]: each for each in one["parameters"] if each["in"] == "header"}
+        assert asked.keys() == (ASKED if path in GENERATIONS else {"x-sluice-user"} if path == "/feedback" else set())
+        assert all({"example", "description"} <= each.keys() for each in asked.values())
+        assert path not in GENERATIONS or one["responses"]["200"]["headers"].keys() == TOLD_BY_ENGINES
+        busy = {"429", "503"} & one["responses"].keys()
+        assert all("retry-after" in one["responses"][status]["headers"] for status in busy)
+
+
+async def test_the_headers_that_are_described_are_those_that_come(door: Any, engine: Any) -> None:
+    key = {"authorization": f"Bearer {KEY}"}
+    _, good, _ = await door.post("/v1/completions", {"prompt": "a"}, **key)
+    engine.mode = "500"
+    _, bad, _ = await door.post("/v1/completions", {"prompt": "a"}, **key)
+    door.gateway.slots.most = 0
+    _, busy, _ = await door.post("/v1/completions", {"prompt": "a"}, **key)
+
+    for said, least in (
+        (good, TOLD_BY_ENGINES - {"x-sluice-rescued"}),
+        (bad, TOLD | {"x-request-id", "x-sluice-outcome"}),
+        (busy, TOLD | {"x-request-id", "x-sluice-outcome", "retry-after"}),
+    ):
+        assert least <= said.keys()
+
+
+async def test_the_examples_of_what_is_the_same_for_all_are_what_is_answered(door: Any) -> None:
+    document = await (await door.session.get(door.url + "/openapi.json")).json()
+    for path in READ - {"/metrics"}:
+        where = path.replace("{name}", "tiny")
+        reply = await door.session.get(door.url + where, headers={"authorization": f"Bearer {KEY}"})
+        shown = document["paths"][path]["get"]["responses"]["200"]["content"]["application/json"]
+        assert await reply.json() == shown["example"]

@@ -123,8 +123,8 @@ async def test_a_rating_outlives_a_pod_that_is_killed_before_it_wrote_the_query(
     door.gateway.settings.idle_seconds = 30
     monkeypatch.setattr(door.gateway.ledger.checker, "add", lambda *given: None)  # it is never looked at
     query = uuid.uuid4().hex
-    asked_now = {"json": {"prompt": "a", "stream": True}, "headers": {"x-request-id": query}}
-    async with door.session.post(door.url + "/v1/completions", **asked_now) as reply:
+    body, headers = {"prompt": "a", "stream": True}, {"x-request-id": query}
+    async with door.session.post(door.url + "/v1/completions", json=body, headers=headers) as reply:
         await reply.content.readuntil(b"\n\n")
         status, _, _ = await door.post("/feedback", {"query_id": query, "rating": 5})
         assert door.gateway.recorder

@@ -1,19 +1,26 @@
 """One marker goes in through every door and every failure; it may come out nowhere but in the answer to it."""
 
 import asyncio
+import hashlib
 import json
-import sqlite3
-from collections.abc import AsyncIterator, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, MetaData, select
 
+from app.feedback import DOWN
+from app.samples import Samples
 from app.settings import Settings
 from app.store import Store
 from tests.app.collector import PROGRAM, Collector, collecting
 from tests.app.conftest import Door, opened
+from tests.app.databases import Postgres
 
 MARKER = "marker-4711-zebra"
 DOORS: dict[str, dict[str, Any]] = {
@@ -50,8 +57,8 @@ HEADERS = {
 class Trail:
     """All that the gateway says: what clients are told of failures, logs, metrics, traces and the database."""
 
-    def __init__(self, door: Door, collector: Collector, database: Path, logs: Any) -> None:
-        self.door, self.collector, self.database, self.logs = door, collector, database, logs
+    def __init__(self, door: Door, collector: Collector, logs: Any) -> None:
+        self.door, self.collector, self.logs = door, collector, logs
         self.told, self.out, self.asked = "", "", 0
 
     async def ask(self, path: str, body: Any, **headers: str) -> int:
@@ -80,7 +87,8 @@ class Trail:
 
     async def places(self) -> Iterator[tuple[str, str]]:
         await self.settled()
-        metrics = (await self.door.get("/metrics"))[1].decode()
+        metrics, recorder = (await self.door.get("/metrics"))[1].decode(), self.door.gateway.recorder
+        assert recorder
         assert "sluice_started_total" in metrics
         assert self.collector.spans
         return iter(
@@ -89,7 +97,7 @@ class Trail:
                 "log": self.out + self.logs[1].text,
                 "metric": metrics,
                 "trace": "".join(self.collector.texts),
-                **{f"column {name}": said for name, said in columns(self.database).items()},
+                **{f"column {name}": said for name, said in (await columns(recorder.store)).items()},
             }.items()
         )
 
@@ -97,15 +105,18 @@ class Trail:
         return {place for place, said in await self.places() if MARKER in said}
 
 
-def columns(database: Path) -> dict[str, str]:
-    """All values of every column of every table."""
-    found = {}
-    with sqlite3.connect(database) as connection:
-        for (table,) in connection.execute("select name from sqlite_master where type = 'table'").fetchall():
-            rows = connection.execute(f"select * from {table}")  # noqa: S608 - a name out of the schema
-            names = [one[0] for one in rows.description]
-            for name, values in zip(names, zip(*rows.fetchall(), strict=True), strict=False):
-                found[f"{table}.{name}"] = str(values)
+async def columns(store: Store) -> dict[str, str]:
+    """All values of every column of every table, also of those that the code does not know."""
+
+    def read(connection: Connection) -> dict[str, str]:
+        there = MetaData()
+        there.reflect(connection)
+        every = [column for table in there.tables.values() for column in table.c]
+        return {str(one): str(connection.execute(select(one)).scalars().all()) for one in every}
+
+    async with store.engine.connect() as connection:
+        found = await connection.run_sync(read)
+    assert "feedback.comment" in found
     return found
 
 
@@ -124,14 +135,37 @@ def listening(settings: Settings, collector: Collector, tmp_path: Path, monkeypa
     )
 
 
+Follow = Callable[..., AbstractAsyncContextManager[Trail]]
+
+
 @pytest.fixture
-async def trail(
-    listening: Settings, collector: Collector, tmp_path: Path, canary: Any, capfd: Any, caplog: Any
-) -> AsyncIterator[Trail]:
+def follow(listening: Settings, collector: Collector, canary: Any, capfd: Any, caplog: Any) -> Follow:
+    """The trail of a gateway with these settings."""
     caplog.set_level("DEBUG", "app")
-    async with opened(listening) as door:
-        door.gateway.board.show(canary(50))
-        yield Trail(door, collector, tmp_path / "db", (capfd, caplog))
+
+    @asynccontextmanager
+    async def followed(**settings: Any) -> AsyncIterator[Trail]:
+        async with opened(listening.model_copy(update=settings)) as door:
+            door.gateway.board.show(canary(50))
+            yield Trail(door, collector, (capfd, caplog))
+
+    return followed
+
+
+@pytest.fixture
+async def trail(follow: Follow) -> AsyncIterator[Trail]:
+    async with follow() as one:
+        yield one
+
+
+@pytest.fixture
+async def fresh(postgres: Postgres) -> str:
+    """A database of PostgreSQL's that nobody else writes to."""
+    name = f"marker_{uuid.uuid4().hex}"
+    connection = await asyncpg.connect(postgres.url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    return postgres.url.removesuffix("postgres") + name
 
 
 pytestmark = pytest.mark.skipif(not Path(PROGRAM).exists(), reason="make test builds the collector")
@@ -222,26 +256,106 @@ async def test_a_comment_stands_in_its_column_and_nowhere_else(trail: Trail, eng
     assert await trail.found() == {"column feedback.comment"}
 
 
-async def test_with_the_switch_on_the_same_search_finds_it(
-    listening: Settings, collector: Collector, tmp_path: Path, capfd: Any, caplog: Any, monkeypatch: Any
+async def test_no_engine_that_cannot_be_reached_brings_the_prompt_out(trail: Trail, canary: Any) -> None:
+    nowhere = ("http://127.0.0.1:1",)
+    trail.door.gateway.board.show(replace(canary(50), stable=nowhere, canary=nowhere))
+    for path, body in DOORS.items():
+        for more in ({}, {"stream": True}):
+            assert await trail.ask(path, {**body, **more}) == 502
+
+    assert await trail.found() == set()
+
+
+async def test_no_answer_that_is_cut_brings_the_prompt_out(follow: Follow, tmp_path: Path) -> None:
+    (tmp_path / "words").write_text("words\n")
+    async with follow(words_file=tmp_path / "words", block_words=True) as trail:
+        for path, body in DOORS.items():
+            for more in ({}, {"stream": True}):
+                await trail.ask(path, {**body, **more})
+
+        assert trail.told.count("content_filter") >= 2 * (len(DOORS) - 1)  # an embedding says nothing
+        assert await trail.found() == set()
+
+
+async def test_no_spent_quota_brings_the_prompt_out(follow: Follow, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(
+        f"keys: [{{name: a, sha256: '{hashlib.sha256(b'key').hexdigest()}', requestsPerMinute: 1}}]"
+    )
+    async with follow(keys_file=tmp_path / "keys") as trail:
+        told = [await trail.ask(path, body, authorization="Bearer key") for path, body in DOORS.items()]
+
+        assert told[1:] == [429] * (len(DOORS) - 1)
+        assert await trail.found() == set()
+
+
+def quoted(*said: Any) -> Any:
+    """Fails as code does that quotes what it was given."""
+    raise ValueError(f"cannot use {[getattr(one, 'call', one) for one in said]}")
+
+
+@pytest.mark.parametrize("broken", ["app.caps.checked", "app.relay.Attempt.headers"])
+async def test_no_fault_of_our_own_brings_the_prompt_out(
+    follow: Follow, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
-    if own := not hasattr(Store, "record"):
-        monkeypatch.setattr(Store, "record", record, raising=False)
-    async with opened(listening.model_copy(update={"record_share": 1.0})) as door:
-        trail = Trail(door, collector, tmp_path / "db", (capfd, caplog))
+    monkeypatch.setattr(broken, quoted)
+    async with follow() as trail:  # begun here, where what it logs to stays open
+        for path, body in DOORS.items():
+            assert await trail.ask(path, {**body, "user": MARKER}) == 500
+
+        assert await trail.found() == set()
+        assert trail.out.count("\nValueError\n") == len(DOORS)
+
+
+async def test_a_comment_for_a_database_that_is_down_comes_out_nowhere(
+    follow: Follow, postgres: Postgres, fresh: str
+) -> None:
+    async with follow(database_url=fresh) as trail:
+        await trail.ask("/predict", DOORS["/predict"], **{"x-request-id": "q-1"})
+        said = {"query_id": "q-1", "rating": 1, "comment": MARKER, "user": MARKER}
+        await trail.settled()
+        postgres.stop()
+        try:
+            assert await trail.ask("/feedback", said) == 503
+        finally:
+            postgres.start()
+        assert await trail.found() == set()
+        assert await trail.ask("/feedback", said) == 200
+
+        assert await trail.found() == {"column feedback.comment"}
+
+
+async def test_a_sample_for_a_database_that_is_down_comes_out_nowhere(
+    follow: Follow, postgres: Postgres, fresh: str
+) -> None:
+    async with follow(database_url=fresh, record_share=1.0) as trail:
+        await trail.settled()
+        samples = trail.door.gateway.samples
+        assert samples
+        postgres.stop()
+        try:
+            for path, body in DOORS.items():
+                await trail.ask(path, body)
+            with pytest.raises(DOWN):
+                await samples.flush()
+        finally:
+            postgres.start()
+        assert len(samples.waiting) == len(DOORS)
+        await written(samples)
+
+        assert await trail.found() == {"column queries.prompt"}
+
+
+async def written(samples: Samples) -> None:
+    async with asyncio.timeout(10):
+        while samples.waiting:
+            await asyncio.sleep(0.02)
+
+
+async def test_with_the_switch_on_the_same_search_finds_it(follow: Follow) -> None:
+    async with follow(record_share=1.0) as trail:
         for path, body in DOORS.items():
             await trail.ask(path, {**body, "extra": f"{MARKER} 4111 1111 1111 1111"})
-        assert door.gateway.samples
-        async with asyncio.timeout(10):
-            while door.gateway.samples.waiting:
-                await asyncio.sleep(0.02)
+        assert trail.door.gateway.samples
+        await written(trail.door.gateway.samples)
 
-        assert await trail.found() == {f"column {'samples' if own else 'queries'}.prompt"}
-
-
-async def record(store: Store, query_id: str, prompt: str, answer: str) -> None:
-    async with store.engine.begin() as connection:
-        await connection.execute(text("create table if not exists samples (query_id, prompt, answer)"))
-        await connection.execute(
-            text("insert into samples values (:q, :p, :a)"), {"q": query_id, "p": prompt, "a": answer}
-        )
+        assert await trail.found() == {"column queries.prompt"}
