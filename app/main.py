@@ -82,10 +82,11 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
-        slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
+        slots, quotas = Slots(settings.max_inflight, settings.max_inflight_per_engine), Quotas(settings.limits_url)
         parts = (settings, counters, ledger, board, pool, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
-        board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
+        board.hears(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
+        board.hears(slots.fit)
         yield
 
 

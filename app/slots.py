@@ -1,7 +1,9 @@
 """The places of one gateway, and who holds them: nobody may take so many that the next one finds none."""
 
+import math
 from collections import Counter
 
+from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
 
@@ -9,12 +11,19 @@ GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all
 
 
 class Slots:
-    """`most` requests at once; the free places are for everybody."""
+    """`most` requests at once, fewer where the engines have not so many places; the free ones are for everybody."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, per_engine: int = 0) -> None:
+        self.limit, self.per_engine = most, per_engine
         self.most = most
         self.held: Counter[str] = Counter()
         self.taken = 0
+
+    def fit(self, arms: Arms) -> None:
+        """Take this gateway's share of the places that the engines have; one that is away is seen to fail."""
+        if self.per_engine:
+            engines = max(1, len({*arms.stable, *arms.canary}))
+            self.most = min(self.limit, math.ceil(self.per_engine * engines / arms.gateways))
 
     def look(self, key: Key | None) -> None:
         """Nothing, when there is a place.
