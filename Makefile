@@ -3,11 +3,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON := .venv/bin/python
 FOLDERS := app charts model monitoring quality release rollouts
+REST := docs infrastructure lab perf
 SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment perf bench clients engine test-tools
+.PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment rest perf bench clients engine test-tools
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' Makefile
@@ -30,7 +31,13 @@ gitops: environment ## The workflows, executed on a real forge and the lab: PART
 $(filter-out model quality,$(FOLDERS)): environment
 	$(PYTHON) -m pytest tests/$@
 
-model: environment ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
+app charts: test-tools
+
+rest: test-tools ## The tests of the folders whose own target does something else, or that have none
+	$(PYTHON) -m lab tools actionlint cosign gitea kubeconform
+	$(PYTHON) -m pytest -n 2 $(REST:%=tests/%)
+
+model: environment $(if $(GITHUB_ACTIONS),engine) ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
 	$(if $(TRAIN),lab/install engine && $(PYTHON) -m quality.versions --seed $(or $(SEED),1))
 	sluice model verify && $(PYTHON) -m pytest tests/model
 
@@ -93,7 +100,7 @@ version: environment ## Give this commit its version: an annotated tag with its 
 	sluice version --tag
 
 candidate: environment ## Build and push this commit's images under its own name: REGISTRY=host/path VERSION=v1.2.0
-	sluice image --registry "$$REGISTRY" --version "$$VERSION" --tag "candidate-$$(git rev-parse --short HEAD)" --engine-base "$$ENGINE_BASE" --python-base "$$PYTHON_BASE"
+	sluice image --registry "$$REGISTRY" --version "$$VERSION" --tag "candidate-$$(git rev-parse --short HEAD)$${GITHUB_RUN_ATTEMPT:+-$$GITHUB_RUN_ATTEMPT}" --engine-base "$$ENGINE_BASE" --python-base "$$PYTHON_BASE" --measured-here
 
 login: ## Log in to the registry with the workflow's token: REGISTRY=host/path
 	@echo "$$GITHUB_TOKEN" | docker login "$${REGISTRY%%/*}" --username "$$GITHUB_ACTOR" --password-stdin
@@ -127,7 +134,7 @@ engine:
 	@lab/install engine
 
 test-tools: environment
-	$(PYTHON) -m lab tools helm otelcol
+	$(PYTHON) -m lab tools helm otelcol definitions
 
 environment:
 	@lab/install test

@@ -83,7 +83,8 @@ class Answer(Response):
 
     async def fail(self, error: ApiError, send: Send) -> None:
         if self.started:
-            await send(body(error.event, more=False))
+            stream = self.rescue.asking.stream
+            await send(body(stream.event(error) if stream else error.event, more=False))
             return
         content = json.dumps(error.document).encode()
         self.said |= error.headers

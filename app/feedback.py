@@ -14,7 +14,7 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.exchange import Exchange
-from app.store import Store
+from app.store import NOT_WRITTEN, Store
 
 EVERY_SECONDS = 0.5
 LOOKS = 4  # for a query of another pod, which writes it within two rounds: that often, a round between
@@ -73,12 +73,18 @@ class Recorder:
             self.migrated = True
 
     async def knows(self, query: str) -> bool:
-        """Whether this pod has begun it, or another has written it; users may be faster than its row."""
+        """Whether this pod has begun it, or another has written it; users may be faster than its row.
+
+        What was begun here has a row from now on: no rating may outlive what it is about when this pod is killed.
+        """
         for look in range(LOOKS):
             if look:
                 await asyncio.sleep(EVERY_SECONDS)
             await self.flush()
-            if any(one[0] == query for one in self.waiting) or await self.store.knows(query):
+            if held := [one for one in self.waiting if one[0] == query]:
+                await self.store.add_queries([{**row(*held[0]), "outcome": NOT_WRITTEN}])
+                return True
+            if await self.store.knows(query):
                 return True
         return False
 

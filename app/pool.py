@@ -12,6 +12,7 @@ from app.lost import HungUp, Unreachable
 from app.turns import Turns
 from app.wire import Line, Reply
 
+SOON_SECONDS = 0.1  # a reset that comes later may be somebody's between us and an engine that is at work
 KEEP_ALIVE_SECONDS = 2  # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
 
 
@@ -60,24 +61,35 @@ class Pool:
         self.sweeping: asyncio.TimerHandle | None = None
 
     async def post(
-        self, engine: str, path: str, headers: dict[str, str], body: bytes, seconds: float, key: str = ""
+        self,
+        engine: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        seconds: float,
+        key: str = "",
+        *,
+        repeatable: bool = True,
     ) -> Reply:
         """Send a request; the reply has begun. Once more on a new connection when the engine had closed an old one.
 
-        Whoever waits for it goes on in the turns of `key`.
+        What is not `repeatable` is so only where the engine cannot have read all of it. Whoever waits for it
+        goes on in the turns of `key`.
 
         Raises:
             TimeoutError: no answer in time.
             Lost: no connection, or no answer on it.
         """
-        until, to = self.loop.time() + seconds, known(engine, path)
+        began, to = self.loop.time(), known(engine, path)
+        until = began + seconds
         said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1", "replace")
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (to.head, said, len(body), body)
         if line := self.kept(engine):
             try:
                 return await asked(line, request, seconds, key)
             except HungUp as fault:
-                if fault.started:
+                unread = fault.untaken or (fault.reset and self.loop.time() - began < SOON_SECONDS)
+                if fault.started or not (repeatable or unread):
                     raise
         line = await self.connected(engine, to, until - self.loop.time())
         return await asked(line, request, until - self.loop.time(), key)

@@ -48,6 +48,7 @@ class Attempt:
         self.outcome, self.tokens = "ok", dict[str, int]()
         self.seat: Seat | None = None
         self.reply: Reply | None = None
+        self.stream: sse.Stream | None = None
 
     async def __aenter__(self) -> Opened:
         """Ask.
@@ -97,8 +98,15 @@ class Attempt:
         self.tried.asks(self.seat.engine)
         limit, call = self.limit(), self.call
         try:
-            post = self.gateway.pool.post(self.seat.engine, call.path, self.headers(), call.body, limit, call.key)
-            self.reply = await post
+            self.reply = await self.gateway.pool.post(
+                self.seat.engine,
+                call.path,
+                self.headers(),
+                call.body,
+                limit,
+                call.key,
+                repeatable=call.repeatable,
+            )
         except TimeoutError:
             raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
         except Lost as fault:
@@ -163,7 +171,7 @@ class Attempt:
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
-        stream = self.exchange.heard = make(self.call.strip_usage, self.settings.adapter, guard=guard)
+        self.stream = self.exchange.heard = stream = make(self.call.strip_usage, self.settings.adapter, guard=guard)
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)

@@ -5,22 +5,18 @@ from typing import Any
 
 from app import sse
 from app.document import written
+from app.errors import ApiError
 from app.said import inside
-from app.sse import BROKE
 
 LAST = ("response.completed", "response.incomplete")
 BROKEN = ("response.failed", "error")
 
 
-ERROR = {"type": "error", "code": "server_error", "message": BROKE.message, "param": None}
-
-
 @dataclass
 class ResponseStream(sse.Stream):
-    number: int = 0  # of the event that is being read
+    number: int = 0  # that the next event will have
 
     def read(self, document: dict[str, Any], data: bytes) -> bool:
-        self.number = document.get("sequence_number", 0)
         kind, delta = document["type"], document.get("delta")
         if kind in BROKEN:
             self.broke()
@@ -33,9 +29,10 @@ class ResponseStream(sse.Stream):
         if kind in LAST:
             self.done, self.short = True, kind == "response.incomplete"
             self.tokens = sse.tokens(document["response"].get("usage") or {})
+        self.number = document.get("sequence_number", self.number) + 1
         return True
 
-    def broke(self) -> None:
-        """As `response.failed` or `error`, in that API's own shape; its numbers count what came before."""
-        self.failed = True
-        self.instead = b"event: error\ndata: " + written({**ERROR, "sequence_number": self.number}) + sse.END
+    def event(self, error: ApiError) -> bytes:
+        """In that API's own shape: flat, named, and numbered after what came before."""
+        said = {"type": "error", "code": error.code, "message": error.message, "param": error.param}
+        return b"event: error\ndata: " + written({**said, "sequence_number": self.number}) + sse.END

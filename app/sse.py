@@ -11,11 +11,13 @@ from typing import Any
 
 from app.document import read
 from app.engines import VLLM, Engine
-from app.errors import EngineFault
+from app.errors import ApiError, EngineFault
 from app.guard import Guard
 from app.said import Said, inside
 
 END = b"\n\n"
+BREAK = re.compile(rb"\r\n|\n|\r")
+BLANK = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")  # ends a frame, whatever ends its lines
 CONTENT = ("content", "reasoning", "reasoning_content", "tool_calls")
 BROKE = EngineFault("stream_error", "the engine could not finish this answer")
 KEPT_PIECES = 16_384  # of each text, its last ones, for the checks
@@ -57,17 +59,41 @@ class Stream:
     frame: Frame | None = None
     instead: bytes = b""  # what goes out in place of the frame that is being read
     guard: Guard | None = None  # decides what goes out, where one is wanted
+    mixed: bool = False  # lines do not all end in LF
+    half: bool | None = None  # whether the last frame was kept, whose end may have been half a CRLF
 
     def feed(self, chunk: bytes) -> bytes:
         """Take bytes from the engine, give those that go to the client: whole frames, in order."""
-        self.buffer = (self.buffer + chunk).replace(b"\r\n", b"\n")
+        self.buffer += chunk
+        if self.mixed or b"\r" in chunk:
+            return self.feed_mixed()
         passed = []
         while END in self.buffer:
             frame, self.buffer = self.buffer.split(END, 1)
             if self.keeps(frame):
-                out, self.instead = self.instead or frame + END, b""
-                passed.append(self.guard.passed(out, ended=self.done) if self.guard else out)
+                passed.append(self.out(frame + END))
         return b"".join(passed)
+
+    def feed_mixed(self) -> bytes:
+        """The same where lines end in CRLF or CR; no frame waits for the LF that may belong to its last CR."""
+        self.mixed, passed = True, []
+        if self.half is not None and self.buffer:
+            if self.buffer.startswith(b"\n"):
+                self.buffer = self.buffer[1:]
+                passed.append(self.out(b"\n") if self.half else b"")
+            self.half = None
+        while end := BLANK.search(self.buffer):
+            frame, self.buffer = self.buffer[: end.start()], self.buffer[end.end() :]
+            kept = self.keeps(BREAK.sub(b"\n", frame))
+            self.half = kept and not self.instead if end[0].endswith(b"\r") and not self.buffer else None
+            if kept:
+                passed.append(self.out(frame + end[0]))
+        return b"".join(passed)
+
+    def out(self, frame: bytes) -> bytes:
+        """What goes to the client for a frame that is kept."""
+        out, self.instead = self.instead or frame, b""
+        return self.guard.passed(out, ended=self.done) if self.guard else out
 
     def rest(self) -> bytes:
         """What came after the last whole frame: passed on as it is, for nothing of an engine's is made up or lost."""
@@ -146,7 +172,11 @@ class Stream:
 
     def broke(self) -> None:
         """The engine says that it failed: so does the stream, in our words, and with no finish_reason."""
-        self.failed, self.instead = True, BROKE.event
+        self.failed, self.instead = True, self.event(BROKE)
+
+    def event(self, error: ApiError) -> bytes:
+        """An error as clients of this API look for one within a stream."""
+        return error.event
 
     @property
     def outcome(self) -> str:

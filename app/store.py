@@ -15,6 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 
+NOT_WRITTEN = ""  # the outcome of a query that was rated before its own row was written: that is still to come
+
 METADATA = MetaData()
 QUERIES = Table(
     "queries",
@@ -75,10 +77,15 @@ class Store:
             await connection.run_sync(upgraded)
 
     async def add_queries(self, rows: list[dict[str, Any]]) -> None:
-        """Keep finished queries; an id that is there already stays as it was."""
+        """Keep queries; an id that is there already stays as it was, but where that row was but a first one."""
         if rows:
+            row = self.insert(QUERIES)
+            said = {one: row.excluded[one] for one in rows[0] if one != "query_id"}
+            kept = row.on_conflict_do_update(
+                index_elements=["query_id"], set_=said, where=QUERIES.c.outcome == NOT_WRITTEN
+            )
             async with self.engine.begin() as connection:
-                await connection.execute(self.insert(QUERIES).on_conflict_do_nothing(), rows)
+                await connection.execute(kept, rows)
 
     async def record(self, query_id: str, prompt: str, answer: str) -> None:
         """Keep what was asked and answered beside the row of its query; both are redacted already."""

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import httptools
 
-from app.lost import Garbled, HungUp, Lost
+from app.lost import Garbled, HungUp, Lost, untaken
 from app.turns import Turns
 
 MOST_HEAD = 64 * 1024
@@ -113,7 +113,7 @@ class Line(asyncio.Protocol):
         self.timer: asyncio.TimerHandle | None = None
         self.due = self.looks = 0.0  # when the reply is too late, and when the timer looks whether it is
         self.size = 0  # of the answer's head, as far as it has come
-        self.started = self.bounded = self.kept = self.paused = False
+        self.started = self.bounded = self.kept = self.paused = self.untaken = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
@@ -225,6 +225,9 @@ class Line(asyncio.Protocol):
             reply.ended = True
             reply.wake()
 
+    def eof_received(self) -> None:
+        self.untaken = untaken(self.transport)
+
     def connection_lost(self, exc: Exception | None) -> None:
         if self.timer:
             self.timer.cancel()
@@ -235,4 +238,5 @@ class Line(asyncio.Protocol):
         if self.reply.begun and not self.bounded and exc is None:  # its end is that of the connection
             self.finish()
         else:
-            self.reply.fail(HungUp("the engine closed the connection", started=self.started))
+            known = {"untaken": self.untaken, "reset": isinstance(exc, ConnectionError)}
+            self.reply.fail(HungUp("the engine closed the connection", started=self.started, **known))

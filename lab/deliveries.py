@@ -12,8 +12,10 @@ import httpx2
 from lab import measures, paths, releases
 from lab.bell import Ring
 from lab.errors import NotReady
+from lab.reverts import RUN
 from lab.runner import Ran
 from lab.scenes import REVERT_SECONDS, record
+from lab.seal import described
 from lab.site import Site, Started, ours, waited
 from release import audit
 from release.environment import checked, parsed
@@ -36,6 +38,12 @@ def engine_of(site: Site, environment: str) -> str:
     """The engine's image that git names."""
     text = site.office.text(path_of(environment))
     return checked(parsed(text, environment), environment).images.engine if text else ""
+
+
+def images_of(text: str) -> tuple[str, str]:
+    """Both images that a release.yaml names."""
+    images = checked(parsed(text, "release.yaml"), "release.yaml").images
+    return images.gateway, images.engine
 
 
 def relaunched(site: Site, argument: str) -> dict[str, str]:
@@ -66,6 +74,7 @@ def installed(site: Site) -> Seen:
     return {
         "green": ran.green and deployed.green and all(one.ran is not None and one.ran.green for one in rings),
         "tag and changelog": office.desk.git("cat-file", "-t", "v0.1.0").strip() == "tag" and "cluster" in page["body"],
+        "SBOM and provenance": all(described(one, site.signer, tip) for one in images_of(first)),
         "signed, then tagged": "v0.1.0" in tags(site, "engine") and "v0.1.0" in tags(site, "gateway"),
         "prod runs what git says": site.engines("prod") == [engine_of(site, "prod")],
         "status": office.pulls.marks(tip).get("sluice/staging") == "success",
@@ -93,10 +102,15 @@ def delivered(site: Site) -> Seen:
         site.bell.wait("prod", "v0.2.0", "promoted")
         more = sorted({one.weight for one in prod.of("v0.2.0")})
     lost = sum(measures.noticed(measures.read(one)).failed for one in (records, others))
+    [verdict] = [one for one in audit.read(office.desk, "staging", "v0.2.0") if one.what == "verdict"]
+    report = [*verdict.evidence, f"Report: {verdict.link}"]
     return {
         "green": ran.green and asked.green and deployed.green,
         "steps were taken": steps == [0, 50, 100] == more,
-        "report in the pull request": "v0.2.0 was promoted in staging" in pull.body and "release" in pull.body,
+        f"the report's {len(report)} lines in the pull request": all(line in pull.body for line in report),
+        "with figures and a page": verdict.evidence != []
+        and "no figures" not in verdict.evidence[0]
+        and RUN in verdict.link,
         "prod waited for approval": untouched and refused != "" and merged == "",
         "prod is staging": office.text(path_of("prod")) == office.text(path_of("staging")),
         "cluster is git": engine_of(site, "prod") in site.engines("prod"),
@@ -113,7 +127,8 @@ def stopped(site: Site) -> Seen:
         alive, culprit = ours(site.folder), engine_of(site, "staging")
         ring = site.bell.wait("staging", "v0.2.1", "aborted")
         reverted = office.text(path_of("staging"))
-        written = datetime.fromisoformat(office.desk.commits(office.desk.main, path_of("staging"))[0].when)
+        revert = office.desk.commits(office.desk.main, path_of("staging"))[0]
+        written = datetime.fromisoformat(revert.when)
         took = round(written.timestamp() + 1 - ring.at, 1)  # git keeps whole seconds: the second may have been over
         weights = [one.weight for one in staging.of("v0.2.1")]
         again = office.pushed("promote", "origin/main", "--job", "deploy", "--matrix", "environment:staging")
@@ -127,6 +142,8 @@ def stopped(site: Site) -> Seen:
         f"in git {took} s after the notification": took <= REVERT_SECONDS,
         "git says what runs": checked(parsed(reverted, "staging"), "staging").images.engine == good,
         "the reason is kept": any("bad-share" in f"{one.reason} {one.evidence}" for one in lines),
+        "the revert says why": ring.inputs["reason"] != "" and ring.inputs["reason"] in revert.body,
+        "and links the report": RUN in revert.body,
         "prod never saw it": office.text(path_of("prod")) == prod,
         "not brought back": again.green and culprit != good and after.version == "v0.2.0" and good in after.images,
         f"{noticed.failed} requests failed": noticed.failed_stable == 0,

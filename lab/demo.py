@@ -196,7 +196,7 @@ def written(stage: Stage, done: list[Released], began: float, **seen: Any) -> Re
 
 
 def told(report: Report) -> int:
-    """Say what came of it; 0 when the good ones were promoted and the bad one was stopped."""
+    """Say what came of it; 0 when the good ones were promoted, the bad one was stopped and no user has noticed."""
     for one in report.releases:
         detected = f", {one.detect_seconds:.0f} s after its first bad request" if one.detect_seconds else ""
         e2e.say(f"{one.version}: {one.verdict} at {one.max_weight} %{detected} ({one.seconds:.0f} s)")
@@ -207,7 +207,7 @@ def told(report: Report) -> int:
     e2e.say(f"report: {OUT}/report.html")
     e2e.say("the lab still runs: `make lab-status` says how to reach it, `make lab-down` ends it")
     verdicts = [one.verdict for one in report.releases]
-    return 0 if verdicts == ["promoted", "promoted", "aborted"] and not seen.failed_stable else 1
+    return 0 if verdicts == ["promoted", "promoted", "aborted"] and not seen.failed else 1  # rescue hides a bad one
 
 
 if __name__ == "__main__":

@@ -7,10 +7,10 @@ from pathlib import Path
 from lab import releases
 from lab.errors import NotReady
 from lab.office import Office
-from lab.scenes import Seen
+from lab.scenes import CI, Seen
 
 NAME = "acme-chat"
-FOLDERS = ("charts", "model", "monitoring", "rollouts")
+FOLDERS = ("charts", "model", "monitoring", "release", "rollouts")
 VALUES: Mapping[str, tuple[str, str]] = {  # file -> what a fork writes in place of what
     "environments/prod/values.yaml": ("  replicas: 4\n", "  replicas: 6\n"),
     "rollouts/gates.yaml": ("https://github.com/your-org/your-repo/", "https://forge.acme.example/acme/chat/"),
@@ -57,7 +57,8 @@ def own_fork(office: Office) -> Seen:
     made_ours(clone)
     releases.git(clone, "push", "--quiet", "origin", "HEAD:refs/heads/main")
     words = [word for folder in FOLDERS for word in ("--matrix", f"folder:{folder}")]
-    ran = acme.pushed("ci", "origin/main", "--job", "prove", *words)
+    ran = acme.pushed("ci", "origin/main", "--job", "passed", *words)
+    jobs = sorted({name.partition("-")[0] for name, green in ran.jobs.items() if green})
     released, deployed = acme.pushed("release", "origin/main"), acme.pushed("promote", "origin/main")
     upstream = office.clone("origin/main")
     changed(upstream, UPSTREAM)
@@ -67,7 +68,7 @@ def own_fork(office: Office) -> Seen:
     releases.git(clone, *releases.AUTHOR, "merge", "--quiet", "--no-edit", "FETCH_HEAD")
     make(clone, "gates")
     return {
-        "ci is green": ran.green,
+        f"green: {', '.join(jobs)}": ran.green and jobs == CI,
         "nothing is released": released.green and not released.says("sluice version"),
         "nothing is deployed": deployed.green and not deployed.says("handed over"),
         "the merge has both": both(clone),

@@ -21,12 +21,15 @@ SLOW = "--max-num-seqs=1"  # one request at a time: every answer as good as befo
 def quality_drop(office: Office) -> Seen:
     """A pull request whose model answers worse is red by the quality gate and by nothing else, and is not merged."""
     only = ("--job", "prove", "--matrix", "folder:quality")
-    ran, why = refused(office, "break/answers", "feat(model): smaller weights", quantised, *only)
+    with entrance() as (registry, asked):
+        variables = {"REGISTRY": f"{registry}/{office.name}"}
+        ran, why = refused(office, "break/answers", "feat(model): smaller weights", quantised, *only, **variables)
     return {
         "red by the gate": not ran.green and ran.says("broken text"),
         "its tests are green": not ran.says("FAILED tests/"),
         "merge refused": "status" in why,
-        "no version, no image": not office.desk.git("tag").strip(),
+        "no version": not office.tags(),
+        "no image": asked == [],
     }
 
 
@@ -41,7 +44,7 @@ def throughput_drop(office: Office) -> Seen:
         "red by the gate": not ran.green and ran.says("the candidate is slower"),
         "its tokens per second are why": re.search(r"tokens_per_second +\S+ of .*: fail", ran.log) is not None,
         "merge refused": "status" in why,
-        "no version": not office.desk.git("tag").strip(),
+        "no version": not office.tags(),
         "no image": asked != [] and set(asked) == {"GET /v2/"},
     }
 

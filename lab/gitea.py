@@ -41,7 +41,7 @@ PASSWORD_HASH_ALGO = pbkdf2
 [indexer]
 ISSUE_INDEXER_TYPE = db
 [actions]
-ENABLED = false
+ENABLED = true
 [cron]
 ENABLED = false
 [log]
@@ -109,4 +109,5 @@ class Forge(Server):
     def repository(self, owner: str, name: str) -> str:
         """A new empty repository; returns its address in the forge's interface."""
         self.ask(owner, "POST", "/user/repos", {"name": name, "default_branch": "main", "private": False})
+        self.ask(owner, "PATCH", f"/repos/{owner}/{name}", {"has_actions": False})  # act is what runs them
         return f"{self.address}/api/v1/repos/{owner}/{name}"

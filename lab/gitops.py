@@ -7,6 +7,7 @@ import argparse
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -27,6 +28,7 @@ from lab.mishaps import MISHAPS
 from lab.office import Office
 from lab.proof import PROOF
 from lab.restores import RESTORES
+from lab.reverts import REVERTS
 from lab.scenes import SCENES, Seen
 from release import checkout
 from release.errors import ReleaseError
@@ -57,8 +59,16 @@ def row(scene: Scene, place: Any) -> dict[str, Any]:
         seen = scene(place)
     except (LabError, ReleaseError, httpx2.HTTPError, OSError, ValueError, LookupError) as error:
         seen = {f"{type(error).__name__}: {error}": False}
+    except subprocess.SubprocessError as error:  # its own text holds the whole command line, and so tokens
+        seen = {f"{type(error).__name__}: {program(error)}": False}
     ok, took = all(seen.values()), round(time.monotonic() - began, 1)
     return {"name": scene.__name__.replace("_", "-"), "expected": expected, "seen": seen, "ok": ok, "seconds": took}
+
+
+def program(error: subprocess.SubprocessError) -> str:
+    """The name of the program that took too long or failed."""
+    command = getattr(error, "cmd", None) or ["a program of ours"]
+    return Path(command if isinstance(command, str) else command[0]).name
 
 
 class Book:
@@ -106,7 +116,7 @@ def played(book: Book, part: str) -> None:
     with Forge(WORK / "forge") as forge:
         try:
             if part in ("all", "forge"):
-                book.play((*SCENES, own_fork), team(forge, "llm"))
+                book.play((*SCENES, *REVERTS, own_fork), team(forge, "llm"))
             if part in ("all", "gates"):
                 book.play(GATED, team(forge, "judged"))
             if part in ("all", WHOLE):

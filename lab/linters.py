@@ -79,7 +79,7 @@ def findings(root: Path) -> dict[str, str]:
 
 def main() -> int:
     try:
-        tools.ensure(lambda line: None, ["actionlint", "helm", "kubeconform"])
+        tools.ensure(lambda line: None, ["actionlint", "helm", "kubeconform", tools.DEFINITIONS])
     except LabError as error:
         print(f"linters: {error}", file=sys.stderr)  # noqa: T201
         return error.code

@@ -13,9 +13,12 @@ from lab import measures, process, programs
 from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
 from lab.programs import listed
+from lab.runner import Ran
 from lab.site import Site, waited
 from lab.stage import NAME
 from release.write import path_of
+
+AWAY = r"sluice: \S+: registry \S+ does not answer \([^;]*\); start it"  # which image, where it is, what to do
 
 
 def revisions(site: Site, environment: str) -> dict[int, str]:
@@ -37,6 +40,12 @@ def changed(site: Site, environment: str) -> None:
     site.office.commit(f"chore({environment}): probe more often", {path: other})
 
 
+def told(ran: Ran) -> list[str]:
+    """What a command said under make, without make's own lines and the command line that it shows."""
+    lines = [line for line in ran.log.splitlines() if line.strip()]
+    return [line for line in lines if not re.match(r"make(\[\d+\])?: |sluice \w", line)]
+
+
 def registry_away(site: Site) -> Seen:
     """With the registry away a deployment ends in one line and changes nothing; the same command continues later."""
     changed(site, "staging")
@@ -48,9 +57,9 @@ def registry_away(site: Site) -> Seen:
     finally:
         programs.registry().start()
         programs.registry().wait()
-    again = site.deployed("staging")
+    again, said = site.deployed("staging"), "; ".join(told(refused))
     return {
-        "one line": not refused.green and refused.says("registry") and not refused.says("Traceback"),
+        f"one line: {said}": not refused.green and re.fullmatch(AWAY, said) is not None,
         "nothing changed": same,
         "no lock is left": not site.locked("staging"),
         "continues": again.green and len(revisions(site, "staging")) == len(before) + 1,

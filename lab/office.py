@@ -99,6 +99,11 @@ class Office:
         self.desk.fetch()
         return self.desk.text(self.desk.main, path) or ""
 
+    def tags(self) -> list[str]:
+        """The tags that the forge has, asked of it: what a run has pushed is not in the desk yet."""
+        lines = self.desk.git("ls-remote", "--tags", "--refs", "origin").splitlines()
+        return [line.rpartition("refs/tags/")[2] for line in lines]
+
     def release(self, environment: str) -> tuple[str, Release] | None:
         self.desk.fetch()
         return release_at(self.desk, self.desk.main, environment)
@@ -183,11 +188,13 @@ class Office:
         said = (done.stderr or done.stdout).strip().splitlines()
         return done.returncode, said[-1] if said else ""
 
-    def protected(self, context: str) -> None:
-        """Only green and approved pull requests may be merged by people; the workflows' own token may push."""
-        rule = {"branch_name": "main", "enable_push": True, "enable_status_check": True}
+    def protected(self, context: str, closed: bool = False) -> None:
+        """Only green and approved pull requests may be merged by people; the workflows' own token may push, or not."""
+        rules = f"/repos/{self.path}/branch_protections"
+        rule = {"rule_name": "main", "enable_push": not closed, "enable_status_check": True}
         rule |= {"status_check_contexts": [context], "required_approvals": 1}
-        self.forge.ask(OWNER, "POST", f"/repos/{self.path}/branch_protections", rule)
+        there = any(one["rule_name"] == "main" for one in self.forge.ask(OWNER, "GET", rules))
+        self.forge.ask(OWNER, *(("PATCH", f"{rules}/main") if there else ("POST", rules)), rule)
 
     def merged(self, number: int) -> str:
         """Why the forge does not merge a pull request, or nothing when it has done so."""

@@ -13,6 +13,7 @@ from lab.programs import answers as answering
 from lab.programs import kubectl, listed
 from lab.site import PORTS, Site, part, waited
 from lab.traffic import PROMPTS
+from release.cluster import HASH
 from release.environment import parsed
 from release.write import path_of
 
@@ -55,6 +56,12 @@ def carried(site: Site, environment: str) -> dict[str, Any]:
     return {"hashes": hashes, "mounted": all(any(one in name for name in names) for one in hashes.values())}
 
 
+def serving(site: Site, environment: str) -> list[str]:
+    """The images of the engine's pods that users are sent to."""
+    chosen = f"{part('engine')},{HASH}={site.cluster(environment).state().stable}"
+    return sorted({one["spec"]["containers"][0]["image"] for one in listed("pods", environment, "-l", chosen)})
+
+
 def bare_start(site: Site, environment: str, image: str) -> float:
     """Seconds from making a pod of that engine by hand until it is ready, beside the version that serves its users.
 
@@ -95,16 +102,17 @@ def restored(site: Site) -> Seen:
     path, values = "environments/dev", site.values("dev", ALONE)
     files = {f"{path}/values.yaml": values} | together("ten", "short")
     merged(site, OLD, "feat(model): the engine itself", files, 1)
-    first, state = answers("dev"), carried(site, "dev")
+    first, state, older = answers("dev"), carried(site, "dev"), engine_of(site, "dev")
     merged(site, NEW, "feat(model): other weights", together("three", "plain"), 2)
     second, other, newer = answers("dev"), carried(site, "dev"), engine_of(site, "dev")
     ran, _, warm, lost = taken_back(site, "dev", OLD)
-    back, again = answers("dev"), carried(site, "dev")
+    back, again, image = answers("dev"), carried(site, "dev"), serving(site, "dev")
     waited(lambda: len(site.engines("dev")) == 1, "the newer pods do not go", 180)
     bare = bare_start(site, "dev", newer)
     also, _, cold, more = taken_back(site, "dev", NEW)
     return {
-        "the versions differ": first != second and state["hashes"] != other["hashes"],
+        "the versions differ": first != second and state["hashes"] != other["hashes"] and older != newer,
+        "images are as they were": image == [older] and serving(site, "dev") == [newer],
         "prompts and flags are in git and in the pods": all(state["hashes"].values()) and state["mounted"],
         "prompts and flags are as they were": again == state and carried(site, "dev") == other,
         "answers are as they were": back == first and answers("dev") == second,

@@ -47,6 +47,7 @@ def refused_pull(
         f"red: {', '.join(red)}": not ran.green and job in [name.partition("-")[0] for name in red],
         "a test failed": ran.says(f"FAILED tests/{folder}"),
         "merge refused": "status" in why,
+        "no version": not office.tags(),
     }
 
 
@@ -54,7 +55,7 @@ def bad_message(office: Office) -> Seen:
     """A pull request without a conventional message is red, with the commit named."""
     made = office.commit("Update stuff", {"notes.txt": "x"}, "break/message")
     ran = office.proposed("ci", "break/message", made, "--job", "messages")
-    return {"red": not ran.green, "named": ran.says(made[:12]), "no tag": not office.desk.git("tag").strip()}
+    return {"red": not ran.green, "named": ran.says(made[:12]), "no tag": not office.tags()}
 
 
 def good_pull(office: Office) -> Seen:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from lab import modules, paths
+from lab import modules, paths, tools
 
 FOLDER = paths.CACHE / "schemas"
 PATTERN = "{folder}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
@@ -58,10 +58,11 @@ def custom(files: list[Path]) -> Iterator[tuple[str, Schema]]:
 
 def write(folder: Path = FOLDER) -> str:
     """Write them when they are not those of the pinned versions; returns kubeconform's word for where they lie."""
-    stamp, wanted = folder / "version", modules.version("kubernetes", "k8s.io/kubernetes")
+    stamp = folder / "version"
+    wanted = f"{modules.version('kubernetes', tools.KUBERNETES)} {tools.owners()}"
     if not stamp.exists() or stamp.read_text() != wanted:
         folder.mkdir(parents=True, exist_ok=True)
-        source = modules.source("kubernetes", "k8s.io/kubernetes") / "api/openapi-spec/swagger.json"
+        source = modules.source("kubernetes", tools.KUBERNETES) / "api/openapi-spec/swagger.json"
         definitions = {
             name: closed(one) for name, one in json.loads(source.read_text())["definitions"].items()
         } | EITHER

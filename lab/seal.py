@@ -1,9 +1,12 @@
 """The scene of signatures: a key pair made by this run, a real registry, and deployments that trust one key alone."""
 
+import base64
 import hashlib
+import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from lab import paths
 from lab.office import Office
@@ -29,6 +32,8 @@ def signed(office: Office) -> dict[str, bool]:
             "signed and tagged": done == 0 and "v0.1.0" in shelf.tags("sluice/engine"),
             "ours is let through": trusted(office, image, keys[0]) == 6,  # and then there is no cluster
             "theirs is refused": trusted(office, image, keys[1]) == 14,
+            "SBOM and provenance are there": described(image, keys[0], office.desk.sha("HEAD")),
+            "they are signed by our key": stated(image, keys[1]) == {},
         }
 
 
@@ -39,6 +44,26 @@ def key(folder: Path) -> Path:
     run = {"cwd": folder, "check": True, "capture_output": True, "env": os.environ | {"COSIGN_PASSWORD": ""}}
     subprocess.run(words, **run)  # type: ignore[call-overload]  # noqa: S603
     return folder
+
+
+def stated(image: str, keys: Path) -> dict[str, Any]:
+    """What the registry holds as statements about an image, signed by the key in this folder; by kind."""
+    found, trust = {}, signature.Trust(f"{keys}/cosign.pub")
+    for kind in ("cyclonedx", "slsaprovenance1"):
+        done = signature.cosign("verify-attestation", *trust.words, "--type", kind, image)
+        if done.returncode == 0:
+            envelope = json.loads(done.stdout.splitlines()[-1])
+            found[kind] = json.loads(base64.b64decode(envelope["payload"]))["predicate"]
+    return found
+
+
+def described(image: str, keys: Path, commit: str) -> bool:
+    """Whether it is said, and signed by that key, what an image is made of, and that it was made of this commit."""
+    said = stated(image, keys)
+    parts = (said.get("cyclonedx") or {}).get("components") or []
+    made = (said.get("slsaprovenance1") or {}).get("buildDefinition") or {}
+    sources = [one.get("digest", {}).get("gitCommit") for one in made.get("resolvedDependencies") or []]
+    return any(one.get("name") == "fastapi" for one in parts) and sources == [commit]
 
 
 def trusted(office: Office, image: str, keys: Path) -> int:

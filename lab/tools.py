@@ -22,6 +22,7 @@ TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
 BY_NAME = {"act", "actionlint", "cosign", "gitea", "kubeconform", "otelcol", "tflint", "tofu"}
+DEFINITIONS = "definitions"  # asked for by name too: resource definitions, which are no program
 TAGS = {"prometheus": "remove_all_sd,enable_kubernetes_sd", "gitea": "sqlite,sqlite_unlock_notify"}
 WITH_C = {"gitea"}  # its SQLite is a C library
 
@@ -81,7 +82,7 @@ def ensure(say: Say, names: list[str] | None = None) -> None:
     if missing:
         ready_to_build()
         build(missing, say)
-    if not names:
+    if not names or DEFINITIONS in names:
         definitions()
     say(f"tools: {', '.join(tool.name for tool in wanted)} ready in {paths.BIN}")
 
@@ -143,11 +144,20 @@ def flags(tool: Tool) -> list[str]:
     return [*tags, "-ldflags", linked]
 
 
+def owners() -> str:
+    """The versions of the modules that own the custom resource definitions."""
+    return f"{modules.version('argo-rollouts', ARGO)} {modules.version('traefik', TRAEFIK)}"
+
+
 def definitions() -> None:
-    """Copy the custom resource definitions out of the modules that own them."""
+    """Copy the custom resource definitions out of the modules that own them, once for each pair of versions."""
+    stamp, wanted = paths.CACHE / "crds/version", owners()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
     argo, traefik = paths.CACHE / "crds/argo-rollouts", paths.CACHE / "crds/traefik"
     for folder in (argo, traefik):
         folder.mkdir(parents=True, exist_ok=True)
     for file in (modules.source("argo-rollouts", ARGO) / "manifests/crds").glob("*-crd.yaml"):
         shutil.copyfile(file, argo / file.name)
     shutil.copyfile(modules.source("traefik", TRAEFIK) / TRAEFIK_CRDS, traefik / "definitions.yaml")
+    stamp.write_text(wanted)

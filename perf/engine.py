@@ -92,11 +92,23 @@ def served(name: str, folder: Path, cores: Sequence[int], env: dict[str, str]) -
 def container(image: str, name: str, cores: Sequence[int], own: dict[str, str]) -> list[str]:
     if shutil.which("docker") is None:
         raise Refused(f"{image}: docker is missing, and an image needs it: install docker.io, or name a git revision")
+    if hardware.hardware() == hardware.CPU and for_gpu(image):
+        raise Refused(f"{image}: needs a GPU, and this machine has none: {hardware.WAYS}")
     line = ["docker", "run", "--rm", "--init", f"--name={name}", "--network=host", "--shm-size=1g"]
     line += [] if hardware.hardware() == hardware.CPU else ["--gpus=all"]
     line += [f"--cpuset-cpus={','.join(map(str, cores))}"]
     line += [f"--env={name}={value}" for name, value in {**hardware.settings(len(cores)), **own}.items()]
     return [*line, image, *hardware.arguments()]
+
+
+def for_gpu(image: str) -> bool:
+    """Whether it stands on a CUDA image, which says so in its environment; one that is not here yet is pulled first."""
+    ask = ["docker", "image", "inspect", "--format={{.Config.Env}}", image]
+    found = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603
+    if found.returncode:
+        subprocess.run(["docker", "pull", "--quiet", image], capture_output=True, check=False)  # noqa: S603, S607
+        found = subprocess.run(ask, capture_output=True, text=True, check=False)  # noqa: S603
+    return "NVIDIA_VISIBLE_DEVICES=" in found.stdout
 
 
 def inside(container: str) -> int:

@@ -16,7 +16,7 @@ from typing import Any
 
 from perf import cpu, engine, live, picture, report, stats
 from perf.errors import Failed, Invalid, PerfError, Refused, Unsure
-from perf.hardware import hardware
+from perf.hardware import CPU, hardware
 from perf.session import BASELINE, CANDIDATE, FLOOD, SHARES, STEADY, Session, ceiling
 from perf.stats import FAIL, PASS, Bounds, Slo
 from release import checkout
@@ -71,8 +71,7 @@ class Gate:
 
     def run(self) -> dict[str, Any]:
         asked = self.asked
-        baseline = asked.candidate if asked.proof else asked.baseline or live.engine(asked.environments)
-        labels = {BASELINE: baseline, CANDIDATE: asked.candidate}
+        labels = {BASELINE: self.baseline(), CANDIDATE: asked.candidate}
         self.what = {label: name for label, name in labels.items() if name}
         model, context = engine.named_model(engine.ROOT)
         self.session = Session({}, model, context, self.slo, self.tool_cores, asked.seed, say)
@@ -86,6 +85,14 @@ class Gate:
             say(str(self.knee))
             found = self.proof(up) if asked.proof else self.compare()
         return self.written(found)
+
+    def baseline(self) -> str:
+        """The candidate itself in a proof; for a tree without a GPU, where no live image may run, the live tag."""
+        asked = self.asked
+        if asked.proof:
+            return str(asked.candidate)
+        tree = Path(asked.candidate).is_dir() and hardware() == CPU
+        return str(asked.baseline or live.engine(asked.environments, tree=tree))
 
     @property
     def rates(self) -> dict[str, float]:

@@ -5,6 +5,8 @@ import os
 import subprocess
 
 CPU = "cpu"
+# what a workflow's owner can do about an engine that its machine cannot run
+WAYS = "set the repository variable GPU_RUNNER to a runner that has one, or ENGINE_BASE to a vLLM image for the CPU"
 # vLLM's worker process spins for a second after every batch: two engines on one core would measure each other
 CPU_SETTINGS = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",

@@ -28,7 +28,10 @@ def wilson(good: int, n: int) -> tuple[float, float, float] | None:
 
 
 def compared(queries: list[dict[str, Any]], ratings: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row per variant and version: n, the share of answers that ended well, and the means."""
+    """One row per variant and version: n, the share of answers that ended well, and the means.
+
+    A query whose pod was killed before it wrote how it ended counts for its rating alone.
+    """
     names = sorted({key(one) for one in queries})
     return [row(name, mine(queries, name), mine(ratings, name)) for name in names]
 
@@ -42,6 +45,7 @@ def mine(rows: list[dict[str, Any]], name: tuple[str, str, str]) -> list[dict[st
 
 
 def row(name: tuple[str, str, str], queries: list[dict[str, Any]], ratings: list[dict[str, Any]]) -> dict[str, Any]:
+    queries = [one for one in queries if one["outcome"]]
     source = {"rating": ratings, "ttft_seconds": queries, "tokens": queries}
     figures = {
         field: interval([float(one[field]) for one in rows if one[field] is not None]) for field, rows in source.items()

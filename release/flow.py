@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import httpx2
 import typer
 
-from release import audit, environment, forge, inquiry, outputs, registry, signature, version
+from release import audit, environment, forge, inquiry, outputs, registry, signature, summary, version
 from release import promote as promotion
 from release import record as records
 from release import rollback as rollbacks
@@ -36,12 +36,15 @@ Image = Annotated[str, typer.Option(help="repository@sha256:…")]
 
 def told_where(written: Written, otherwise: str) -> None:
     typer.echo(written.link or written.commit[:12] if written.changed else otherwise)
+    if written.note:
+        typer.echo(written.note, err=True)
 
 
 @app.command(name="version")
 def version_(
     commit: Annotated[str, typer.Argument(help="a commit of the released branch")] = "HEAD",
     tag: Annotated[bool, typer.Option("--tag", help="make and push the annotated tag")] = False,
+    title: Annotated[str, typer.Option(envvar="PULL_TITLE", help="of a pull request: must be a message too")] = "",
     as_json: Json = False,
     root: Root = Path(),
 ) -> None:
@@ -49,6 +52,8 @@ def version_(
     with told(as_json):
         history = History(root)
         found = version.tagged(history, commit) if tag else version.following(history, commit)
+        if title:  # a squash merge makes it the commit's subject
+            version.conventional(title, "the pull request's title")
         if tag and found.new and (there := forge.connect()) is not None:
             there.publish(found.name, found.changelog)
         outputs.tell(version=found.name, new=found.new)
@@ -121,7 +126,7 @@ def verdict(
     release: Annotated[str, typer.Argument(help="its version, like v1.2.0")],
     outcome: Annotated[str, typer.Argument(metavar="promoted|aborted")],
     reason: Annotated[str, typer.Option(help="what the gate said")] = "",
-    link: Annotated[str, typer.Option(help="the report's address")] = "",
+    link: Annotated[str, typer.Option(help="the report's address; default: the workflow run's page")] = "",
     part: Annotated[str, typer.Option(help="engine or gateway: whose Rollout tells it")] = "engine",
     root: Root = Path(),
 ) -> None:
@@ -133,8 +138,9 @@ def verdict(
         if outcome == "promoted" and (why := inquiry.withheld(folder, part, release)):
             typer.echo(f"{release}: {why}; nothing to keep")
             return
-        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link)
-        written = verdicts.settle(History(root), forge.connect(), entry, partial(inquiry.evidence, folder))
+        entry = Entry(env, release, "verdict", verdict=outcome, reason=reason, link=link or outputs.page())
+        evidence = summary.reported(entry, partial(inquiry.evidence, folder))
+        written = verdicts.settle(History(root), forge.connect(), entry, evidence)
         if written is not None:
             told_where(written, "git was right already")
         elif outcome == "aborted":
@@ -165,7 +171,7 @@ def rollback(
             written = beside.submit(rollbacks.rollback, history, env, found, why).result
             try:
                 with held(deploy is not None, namespace, release, written):
-                    told_where(written(), f"{env} has {release} already")
+                    typer.echo(rollbacks.told(written(), env, release))
                     if deploy is not None:
                         deploy.hand_over(replace=True)
             finally:

@@ -12,8 +12,11 @@ from pathlib import Path
 from release.errors import ForgeAway, Locked, Refused
 
 REJECTED = ("[rejected]", "[remote rejected]", "stale info", "cannot lock ref", "failed to update ref")
+CLOSED = " declined"  # git's word for a hook or a rule of the forge, such as a branch's protection
 ATTEMPTS = 12  # as many writers may come between; each loses one round at most to each other
+DECLINED = 2  # as many times, for a forge may have been busy the first
 QUIETLY = ("--quiet", "--no-auto-maintenance")  # housekeeping takes as long as a fetch; a rollback is in a hurry
+BACK = "rollback"  # where the branches of rollbacks are
 FIELDS = "%H%x1f%s%x1f%b%x1f%an%x1f%cI%x1e"
 
 Files = Mapping[str, str]
@@ -56,9 +59,9 @@ class History:
         return done.stdout
 
     def fetch(self) -> None:
-        """Bring the released branch and every tag here; a tag that the remote has moved is moved here too."""
-        heads = f"+refs/heads/{self.branch}:{self.main}"
-        self.git("fetch", *QUIETLY, "--force", self.remote, heads, "+refs/tags/*:refs/tags/*")
+        """Bring the released branch, every tag and the branches of rollbacks here; what the remote has moved moves."""
+        heads = [f"+refs/heads/{one}:refs/remotes/{self.remote}/{one}" for one in (self.branch, f"{BACK}/*")]
+        self.git("fetch", *QUIETLY, "--force", self.remote, *heads, "+refs/tags/*:refs/tags/*")
 
     def remote_tip(self, ref: str) -> str:
         """The commit that a full ref name has on the remote now, with its objects brought here; empty when none."""
@@ -79,6 +82,13 @@ class History:
         """The commit that a name stands for here, empty when it stands for none."""
         try:
             return self.git("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+        except Refused:
+            return ""
+
+    def fork(self, one: str, other: str) -> str:
+        """The newest commit that both have in their past, empty when there is none."""
+        try:
+            return self.git("merge-base", one, other).strip()
         except Refused:
             return ""
 
@@ -109,14 +119,18 @@ class History:
 
     def push(self, sha: str, ref: str, expected: str) -> bool:
         """Set a ref of the remote (empty `sha` removes it) if it still is what was expected; False when it is not."""
+        return not self.refused(sha, ref, expected)
+
+    def refused(self, sha: str, ref: str, expected: str) -> str:
+        """The same, and why it is not set; empty when it is."""
         try:
             self.git("push", "--quiet", f"--force-with-lease={ref}:{expected}", self.remote, f"{sha}:{ref}")
         except ForgeAway as error:
             if any(word in str(error) for word in REJECTED):
-                return False
+                return str(error)
             raise
         self.seen(ref, sha)
-        return True
+        return ""
 
     def amend(self, branch: str, change: Callable[[str], tuple[Files, str]]) -> str:
         """Commit what `change` makes of the branch's newest commit, again whenever another writer was first.
@@ -126,17 +140,22 @@ class History:
         Raises:
             Locked: the remote went on refusing, which a protected branch does too.
         """
-        ref = f"refs/heads/{branch}"
+        ref, declined = f"refs/heads/{branch}", 0
         for attempt in range(ATTEMPTS):
             tip = self.remote_tip(ref)
             files, message = change(tip)
             if not files:
                 return tip
             made = self.commit(tip, files, message)
-            if self.push(made, ref, tip):
+            why = self.refused(made, ref, tip)
+            if not why:
                 return made
+            declined += CLOSED in why
+            if declined == DECLINED:
+                break
             time.sleep(0.05 * attempt)
-        raise Locked(f"{branch}: the remote takes no commit; if it is protected, set delivery.writes to pullRequest")
+        way = "let this identity past its protection (release/README.md, What a fork sets)"
+        raise Locked(f"{branch}: the remote takes no commit from here; {way}")
 
 
 def login() -> dict[str, str]:

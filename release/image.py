@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from perf import hardware
 from release import checkout, outputs
 from release.errors import Refused
 
@@ -49,6 +50,9 @@ def image(
     site_ca: Annotated[
         Path | None, typer.Option(envvar="SSL_CERT_FILE", help="CA bundle for downloads in the build")
     ] = None,
+    measured: Annotated[
+        bool, typer.Option("--measured-here", help="refuse an engine that could not be load-tested on this machine")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one line of JSON per image")] = False,
 ) -> None:
     """Build, push and print `repository@sha256:…`; exit 5 when no daemon answers, 9 when a build or push fails."""
@@ -61,12 +65,23 @@ def image(
         bases = {name: base for name, base in (("PYTHON_BASE", python_base), ("ENGINE_BASE", engine_base)) if base}
         ca = site_ca if site_ca and site_ca.is_file() else None
         one = Order("", registry, version, commit or checkout.commit(root), root, bases, ca, tuple(tag or ()))
+        if measured:
+            runs_here(one)
         client = connect()
         for order in orders(one, target):
             with progress(as_json) as say:
                 done = make(client, order, say)
             outputs.tell(**{order.target: done.reference})
             typer.echo(json.dumps(asdict(done)) if as_json else line(done))
+
+
+def runs_here(order: "Order") -> None:
+    """Raises Refused where the Dockerfile's own engine wants a GPU and there is none: before an hour is spent on it."""
+    from release.build import base_of
+
+    base = base_of(replace(order, target="engine"))
+    if "ENGINE_BASE" not in order.bases and "cpu" not in base.lower() and hardware.hardware() == hardware.CPU:
+        raise Refused(f"{base}, the Dockerfile's engine, needs a GPU, and this machine has none: {hardware.WAYS}")
 
 
 def line(done: "Image") -> str:

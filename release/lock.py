@@ -10,8 +10,8 @@ from pathlib import Path
 from release.abort import author
 from release.environment import ROOT
 from release.errors import Locked, Refused
-from release.history import History
-from release.write import release_at
+from release.history import BACK, History
+from release.write import Written, path_of, release_at
 
 STALE = 900.0  # seconds; a hand-over takes one or two minutes, so whoever holds it longer was killed
 PAUSE = 1.0
@@ -38,10 +38,13 @@ def latest(folder: Path, fetched: History | None = None) -> None:
 
 
 @contextmanager
-def held(wanted: bool, environment: str, version: str, written: Callable[[], object] = str) -> Iterator[None]:
+def held(
+    wanted: bool, environment: str, version: str, written: Callable[[], Written | None] = lambda: None
+) -> Iterator[None]:
     """The lock of this checkout's remote when it is wanted; raises Refused when git says another version by then.
 
-    `written` waits for what is written to git meanwhile, and raises its error.
+    `written` waits for what is written to git meanwhile, and raises its error. Where that is a pull request, git says
+    the version once it is merged.
     """
     if not wanted:
         written()
@@ -49,12 +52,33 @@ def held(wanted: bool, environment: str, version: str, written: Callable[[], obj
         return
     history = History(ROOT)
     with lock(history, environment, version):
-        written()
+        made = written()
         history.fetch()
-        found = release_at(history, history.main, environment)
-        if found is not None and found[1].version != version:
-            raise Refused(f"{environment}: {history.branch} says {found[1].version} by now; that one is to be deployed")
+        if made is None or not made.link:
+            named(history, environment, version)
         yield
+
+
+def named(history: History, environment: str, version: str) -> None:
+    """Raise Refused when git names another version, or will once the pull request of a rollback is merged."""
+    found = release_at(history, history.main, environment)
+    if found is None:
+        return
+    if found[1].version != version:
+        raise Refused(f"{environment}: {history.branch} says {found[1].version} by now; that one is to be deployed")
+    if waits := waiting(history, environment, found[0]):
+        raise Refused(f"{environment}: was rolled back by {waits}, which waits; merge it, or delete that branch")
+
+
+def waiting(history: History, environment: str, text: str) -> str:
+    """The branch of a rollback whose release.yaml would follow upon this very one, empty when there is none."""
+    path, folder = path_of(environment), f"refs/remotes/{history.remote}/{BACK}/{environment}"
+    for seen in history.git("for-each-ref", "--format=%(refname)", folder).split():
+        branch = seen.removeprefix(f"refs/remotes/{history.remote}/")
+        before = history.text(history.fork(seen, history.main), path)
+        if before == text != history.text(seen, path) and history.remote_tip(f"refs/heads/{branch}"):
+            return branch
+    return ""
 
 
 @contextmanager

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from release import audit
 from release.audit import Entry
 from release.environment import parsed
-from release.errors import UnknownVersion
-from release.history import History
+from release.errors import Locked, UnknownVersion
+from release.forge import Forge, connect
+from release.history import BACK, History
 from release.write import Written, digest, document, path_of, release_at, write
 
+CLOSED = "the released branch takes no commit from here"
+ASKED = (
+    "Merge it, so that git says what was rolled back to: a cluster does not wait for a review and may run it by now."
+)
 TAG = re.compile(r"(?:refs/tags/)?deploy/(?P<environment>[^/]+)/(?P<version>v\d+\.\d+\.\d+\S*)")
 
 
@@ -65,13 +70,37 @@ def judged_by(text: str, gates: str) -> str:
     )
 
 
-def rollback(history: History, environment: str, found: Found, why: str) -> Written:
-    """Write it directly: a rollback waits for nobody's review."""
-    title = f"revert({environment}): roll back to {found.version}"
-    return write(history, None, environment, found.text, title, why, "", "direct")
+def rollback(
+    history: History, environment: str, found: Found, why: str, asked: Callable[[], Forge | None] = connect
+) -> Written:
+    """Write it directly, for a rollback waits for nobody's review; where the branch is closed, by a pull request.
+
+    Raises:
+        Locked: the branch is closed, and there is no forge to ask.
+    """
+    title, branch = f"revert({environment}): roll back to {found.version}", branch_of(environment, found.version)
+    try:
+        return write(history, None, environment, found.text, title, why, "", "direct")
+    except Locked as closed:
+        there = asked()
+        if there is None:
+            raise Locked(f"{closed}; with GITHUB_REPOSITORY and GITHUB_TOKEN set a pull request is opened") from closed
+        body = f"{why}\n\n{ASKED}"
+        return write(history, there, environment, found.text, title, body, branch, "pullRequest")
+
+
+def branch_of(environment: str, version: str) -> str:
+    return f"{BACK}/{environment}/{version}"
+
+
+def told(written: Written, environment: str, version: str) -> str:
+    if written.link:
+        return " ".join(filter(None, [f"{CLOSED}: merge {written.link}, so that git says {version} too", written.note]))
+    return written.commit[:12] if written.changed else f"{environment} has {version} already"
 
 
 def logged(history: History, environment: str, found: Found, why: str, written: Callable[[], Written]) -> None:
     """Into the audit log, once it is written and was not there before."""
     if written().changed:
-        audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=digest(found.text)))
+        release, link = digest(found.text), written().link
+        audit.write(history, Entry(environment, found.version, "rollback", reason=why, release=release, link=link))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from release import outputs
 from release.errors import Refused, Unsigned
 
 SECONDS = 120
@@ -99,7 +100,6 @@ def reason(done: "subprocess.CompletedProcess[str]") -> str:
 def provenance(commit: str) -> dict[str, Any]:
     """SLSA v1: from which commit, by which workflow run."""
     server, repository = os.environ.get("GITHUB_SERVER_URL", ""), os.environ.get("GITHUB_REPOSITORY", "")
-    run = f"{server}/{repository}/actions/runs/{os.environ.get('GITHUB_RUN_ID', '')}"
     source = {"uri": f"git+{server}/{repository}", "digest": {"gitCommit": commit}}
     workflow = {"repository": f"{server}/{repository}", "ref": os.environ.get("GITHUB_REF", "")}
     return {
@@ -108,7 +108,7 @@ def provenance(commit: str) -> dict[str, Any]:
             "externalParameters": {"workflow": workflow},
             "resolvedDependencies": [source],
         },
-        "runDetails": {"builder": {"id": f"{server}/{repository}"}, "metadata": {"invocationId": run}},
+        "runDetails": {"builder": {"id": f"{server}/{repository}"}, "metadata": {"invocationId": outputs.page()}},
     }
 
 

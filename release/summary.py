@@ -1,15 +1,17 @@
-"""What a workflow's page shows: the quality and throughput gates' tables, and which machine they ran on."""
+"""What a workflow's page shows: the gates' tables and which machine they ran on, or a verdict and why it is so."""
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from release.audit import Entry
+
 QUALITY, PERF = Path("build/quality/report.json"), Path("build/perf/report.json")
-HOSTED = "the hosted CPU, with the CPU engine"
+HOSTED = "a hosted runner"
 SCORES = ("bleu", "rougeL", "chrf", "exact_match", "accuracy")
 
 
@@ -40,6 +42,8 @@ def tables(root: Path, runner: str) -> str:
 
 def quality(report: dict[str, Any]) -> Iterator[str]:
     """One line per model and language: its scores, and the interval of BLEU against the baseline."""
+    yield "Engine: vLLM for the CPU."  # quality starts no other
+    yield ""
     yield row("model", "verdict", "expected", "language", "cases", *SCORES, "BLEU − baseline")
     yield row(*["---"] * (6 + len(SCORES)))
     for one in report["cases"]:
@@ -51,8 +55,15 @@ def quality(report: dict[str, Any]) -> Iterator[str]:
             yield row(*head, found["cases"], *scores, f"[{low}, {high}]")
 
 
+def named(engine: str) -> str:
+    """An image or a revision as it was given; a folder is this checkout's `model/` with the machine's own vLLM."""
+    return "this tree's" if Path(engine).is_absolute() else f"`{engine}`"
+
+
 def throughput(report: dict[str, Any]) -> Iterator[str]:
     """One line per metric: candidate against the live release, so turned that below 1 is worse."""
+    yield f"Engine: {named(report['candidate'])} on `{report['hardware']}`."
+    yield ""
     yield f"**{report['verdict']}**" + ("" if report["valid"] else f", not valid: {'; '.join(report['doubts'])}")
     if report.get("first_release"):
         yield "No live release to compare with: floors only."
@@ -64,6 +75,23 @@ def throughput(report: dict[str, Any]) -> Iterator[str]:
     for name, one in report["metrics"].items():
         low, high = one["ci"]
         yield row(name, f"{one['ratio']:.3f}", f"[{low:.3f}, {high:.3f}]", one["verdict"])
+
+
+def reported(entry: Entry, evidence: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """The same evidence, which the page of the run then shows: it is the report that a verdict links."""
+
+    def shown() -> list[str]:
+        found = evidence()
+        publish("\n".join(report(entry, found)) + "\n")
+        return found
+
+    return shown
+
+
+def report(entry: Entry, sentences: list[str]) -> Iterator[str]:
+    yield f"### {entry.version} {entry.verdict} in {entry.environment}"
+    yield from ["", f"Reason: {entry.reason}"] if entry.reason else []
+    yield from ["", *(f"- {one}" for one in sentences or ["No figures: no cluster was asked."])]
 
 
 def row(*cells: object) -> str:

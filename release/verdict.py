@@ -72,7 +72,7 @@ def revert(history: History, forge: Forge | None, entry: Entry, text: str) -> tu
         return None
     older, version = before
     title = f"revert({entry.environment}): {entry.version} was stopped, {version} is what runs"
-    body = "\n".join(filter(None, [f"Reason: {entry.reason or 'none given'}", entry.link]))
+    body = "\n".join(filter(None, [f"Reason: {entry.reason or 'none given'}", entry.link and f"Report: {entry.link}"]))
     branch, way = f"revert/{entry.environment}/{entry.version}", way_of(history, entry.environment)
     return write(history, forge, entry.environment, older, title, body, branch, way), version
 

@@ -38,14 +38,20 @@ class Next:
 
 def change_of(commit: Commit) -> Change:
     """Raises Unconventional, naming the commit, when its subject is not `type(scope): text`."""
-    found = CONVENTIONAL.fullmatch(commit.subject)
-    if not found or found["type"] not in TYPES:
-        raise Unconventional(
-            f"{commit.sha[:12]}: {commit.subject[:60]!r} is no conventional commit; "
-            f"write `type(scope): text` with a type of {', '.join(sorted(TYPES))}"
-        )
+    found = conventional(commit.subject, commit.sha[:12])
     breaking = bool(found["breaking"]) or "BREAKING CHANGE:" in commit.body
     return Change(found["type"], found["scope"] or "", found["text"], breaking, commit.sha)
+
+
+def conventional(subject: str, whose: str) -> re.Match[str]:
+    """The subject's parts. Raises Unconventional, saying whose it is."""
+    found = CONVENTIONAL.fullmatch(subject)
+    if not found or found["type"] not in TYPES:
+        raise Unconventional(
+            f"{whose}: {subject[:60]!r} is no conventional commit; "
+            f"write `type(scope): text` with a type of {', '.join(sorted(TYPES))}"
+        )
+    return found
 
 
 def bumped(before: Version | None, changes: list[Change]) -> Version | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,11 +10,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from release.environment import Release, checked, parsed
-from release.errors import Refused
+from release.errors import Refused, ReleaseError
 from release.forge import Forge
 from release.history import Files, History
 
 HEAD = "# All that makes this release, written by `sluice`; values.yaml holds what differs between environments.\n"
+PROOF = "ci.yml"
 Way = Literal["direct", "pullRequest"]
 
 
@@ -34,6 +36,7 @@ class Written:
     commit: str
     link: str
     changed: bool
+    note: str = ""  # what else there is to do
 
 
 def path_of(environment: str) -> str:
@@ -95,9 +98,24 @@ def write(
     if forge is None:
         raise Refused(f"{environment}: is written by pull requests; set GITHUB_REPOSITORY and GITHUB_TOKEN")
     made = history.remote_tip(f"refs/heads/{branch}")
-    if history.text(made, path) != text:
+    if history.text(made, path) != text or history.text(history.fork(made, history.main), path) != before:
         fresh = history.commit(history.sha(history.main), {path: text}, message)
         if not history.push(fresh, f"refs/heads/{branch}", made):
             raise Refused(f"{branch}: somebody else writes this branch now; run the same command again")
         made = fresh
-    return Written(made, forge.open(branch, history.branch, title, body).url, True)
+    link = forge.open(branch, history.branch, title, body).url
+    return Written(made, link, True, proved(forge, branch))
+
+
+def proved(forge: Forge, branch: str) -> str:
+    """Start ci on a pull request's branch, for one that a workflow's own token opens starts none.
+
+    Returns what there is to do by hand where it did not start: the pull request is there all the same.
+    """
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return ""
+    try:
+        forge.start(PROOF, branch, {})
+    except ReleaseError as error:
+        return f"{PROOF} was not started on {branch} ({error}); start it there by hand"
+    return ""

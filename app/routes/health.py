@@ -1,15 +1,12 @@
 """/livez: the process answers; /readyz, /health: it can serve."""
 
-from typing import Any
+from fastapi import APIRouter, Request
 
-from fastapi import APIRouter, Request, Response
-
+from app.description import errors
+from app.errors import Busy
 from app.gateway import Gateway
 
 router = APIRouter()
-NOT_READY: dict[int | str, dict[str, Any]] = {
-    503: {"description": "it drains, or no engine of the stable arm is ready", "model": dict[str, str]}
-}
 
 
 @router.get("/livez")
@@ -17,14 +14,12 @@ async def live() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", responses=NOT_READY)
-@router.get("/health", responses=NOT_READY)  # where clients of vLLM look
-async def ready(request: Request, response: Response) -> dict[str, str]:
+@router.get("/readyz", responses=errors(503))
+@router.get("/health", responses=errors(503))  # where clients of vLLM look
+async def ready(request: Request) -> dict[str, str]:
     gateway: Gateway = request.app.state.gateway
     if gateway.draining:
-        response.status_code = 503
-        return {"status": "draining"}
+        raise Busy(503, "shutting_down", "this gateway is going away: ask another one")
     if not gateway.board.ready:
-        response.status_code = 503
-        return {"status": "no engine of the stable arm is ready"}
+        raise Busy(503, "not_ready", "no engine of the stable arm is ready: try again shortly")
     return {"status": "ok"}

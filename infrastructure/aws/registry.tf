@@ -38,17 +38,32 @@ resource "aws_ecr_repository" "image" {
   }
 }
 
-# Candidates that were never released go; versions stay, because a rollback needs them.
+# Candidates that were never released go; versions stay, because a rollback needs them. A released image has both tags,
+# and what a rule selects no later one expires: so the first keeps every version, with a number that is never reached.
 resource "aws_ecr_lifecycle_policy" "image" {
   for_each = aws_ecr_repository.image
 
   repository = each.value.name
   policy = jsonencode({
-    rules = [{
-      rulePriority = 1
-      description  = "untagged images, which a failed load test leaves behind"
-      selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
-      action       = { type = "expire" }
-    }]
+    rules = [
+      {
+        rulePriority = 1
+        description  = "versions, and the candidates that became one"
+        selection    = { tagStatus = "tagged", tagPrefixList = ["v"], countType = "imageCountMoreThan", countNumber = 10000 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 2
+        description  = "candidates, which a failed load test leaves behind"
+        selection    = { tagStatus = "tagged", tagPrefixList = ["candidate-"], countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+        action       = { type = "expire" }
+      },
+      {
+        rulePriority = 3
+        description  = "untagged images"
+        selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
+        action       = { type = "expire" }
+      },
+    ]
   })
 }

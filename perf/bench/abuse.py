@@ -1,10 +1,11 @@
 """`make bench ABUSE=1`: what clients that mean harm can do to the others, and that the engine never hears of it.
 
 Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they do alone, before and
-after all loads. It is repeated until they have asked often enough for a p99.
+after each load. It is repeated until they have asked often enough for a p99.
 The gateway has a core. The other one is shared by the users' process, the engine and the attacker's process: that one
 runs only while the others rest (SCHED_IDLE), or users would wait for their own core, which no gateway can help.
-`--soak SECONDS` then repeats all loads and watches the gateway's memory; `--only WORD` runs the loads of that name.
+`--soak SECONDS` then repeats them in shorter rounds, each kept and judged, the gateway's memory too; `--only WORD` runs
+the loads of that name.
 """
 
 import argparse
@@ -14,13 +15,12 @@ import hashlib
 import json
 import multiprocessing
 import os
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,61 +29,27 @@ import uvloop
 from perf import cpu, report
 from perf.bench import attack, others, servers
 from perf.bench.attack import Reply
-from perf.bench.others import Others
 from perf.bench.servers import Server
+from perf.bench.verdict import Load, Round, judged
 from perf.errors import Failed, PerfError
 from perf.gate import say
-from perf.stats import percentile
 from release import checkout
 
 OUT = Path("build/bench")
-REFUSED_MS, OTHERS, SLACK_MS = 50.0, 2.0, 2.0  # a p99 of a millisecond or two is the machine's, not the gateway's
-GROWTH = 1.10  # memory of the last third of a soak against the first's
+REFUSED = ("refused_p99_ms", "refused_most_ms")
 HEAD_SECONDS = 2  # of the gateway in this bench, for a head that does not end
 KEYS = {"users": others.KEY, "abuse": attack.KEY}
 
 
-@dataclass
-class Load:
-    """What one kind of abuse came to."""
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a load, at the least, and of the quiet before it."""
 
-    name: str
-    replies: list[Reply] = field(default_factory=list)
-    others: Others = field(default_factory=Others)  # how ordinary users fared meanwhile
-    unfreed: int = 0  # streams that the engine went on with
-    wanted: Sequence[int] = ()  # statuses that are a refusal here; none when nothing is refused
+    load: float
+    quiet: float
 
-    def document(self, alone: float) -> dict[str, Any]:
-        waits = [one.seconds for one in self.replies if one.status in self.wanted and not one.slow]
-        found = {
-            "requests": len(self.replies),
-            "statuses": {str(status): self.count(status) for status in sorted({one.status for one in self.replies})},
-            "refused_p99_ms": 1000 * (percentile(waits, 99) or 0.0),
-            "others": len(self.others.waits),
-            "others_p50_ms": self.others.ms(50),
-            "others_p99_ms": self.others.ms(99),
-            "others_most_ms": self.others.ms(100),
-            "others_ratio": self.others.ms(99) / alone,
-            "others_failed": self.others.failed,
-        }
-        return found | {"faults": self.faults(found, alone)}
 
-    def count(self, status: int) -> int:
-        return sum(one.status == status for one in self.replies)
-
-    def faults(self, found: dict[str, Any], alone: float) -> list[str]:
-        said = []
-        if self.wanted and (other := [one.status for one in self.replies if one.status not in self.wanted]):
-            said.append(f"{len(other)} were answered with {other[0]}")
-        if found["refused_p99_ms"] > REFUSED_MS:
-            said.append(f"a refusal took {found['refused_p99_ms']:.0f} ms")
-        if found["others_p99_ms"] > OTHERS * alone + SLACK_MS:
-            said.append(f"others waited {found['others_ratio']:.1f} times as long")
-        if self.others.failed:
-            said.append(f"{self.others.failed} requests of others failed")
-        if self.unfreed:
-            said.append(f"the engine went on with {self.unfreed} streams of nobody")
-        return said
+FIRST, SOAK = Pace(attack.LEAST_SECONDS, others.QUIET_SECONDS), Pace(4.0, 2.0)  # a soak's rounds are judged together
 
 
 def keys(folder: Path) -> Path:
@@ -116,27 +82,34 @@ LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
 }
 
 
-async def loaded(gateway: Server, engine: Server, names: Sequence[str]) -> list[Load]:
-    """Every load in turn; after each the engine must have nothing left to do."""
-    loop, found = asyncio.get_running_loop(), []
+async def passed(gateway: Server, engine: Server, names: Sequence[str], pace: Pace) -> Round:
+    """Every load in turn, a quiet before each and behind the last; the engine must have nothing left to do then."""
+    loop, loads, memory = asyncio.get_running_loop(), [], []
     sizes = {name: size for name, size in vars(attack).items() if isinstance(size, int | float)}
+    before = (await attack.seen(engine.port))["abuse"]
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as other:
         await loop.run_in_executor(other, os.getpid)  # it is there before anybody is measured
+        quiets = [await others.alone(gateway.port, pace.quiet)]
         for name in names:
-            work = loop.run_in_executor(other, attacked, name, gateway.port, sizes)
-            found.append(Load(name, *await others.beside(gateway.port, work), wanted=LOADS[name][1]))
-            say(f"{name}: others' p99 {found[-1].others.ms(99):.1f} ms")
-            found[-1].unfreed = await attack.unfreed(engine.port)
-    return found
+            wanted = LOADS[name][1]
+            work = loop.run_in_executor(other, attacked, name, gateway.port, sizes, pace.load)
+            crowd = attack.KEY if 429 in wanted else ""
+            loads.append(Load(name, *await others.beside(gateway.port, work, crowd), wanted=wanted))
+            loads[-1].unfreed = await attack.unfreed(engine.port)
+            memory.append(gateway.memory / 1e6)
+            quiets.append(await others.alone(gateway.port, pace.quiet))
+            say(f"{name}: others' p99 {loads[-1].others.ms(99):.1f} ms, alone {quiets[-1].ms(99):.1f} ms")
+    saw = (await attack.seen(engine.port))["abuse"] - before
+    return Round(loads, quiets, saw, memory, time.monotonic())
 
 
-def attacked(name: str, port: int, sizes: Mapping[str, float]) -> list[Reply]:
+def attacked(name: str, port: int, sizes: Mapping[str, float], seconds: float) -> list[Reply]:
     """In a process of its own that yields, or what it does would hold up those whose waiting is measured."""
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     vars(attack).update(sizes)
 
     async def work() -> list[Reply]:
-        found, until = await LOADS[name][0](port), time.monotonic() + attack.LEAST_SECONDS
+        found, until = await LOADS[name][0](port), time.monotonic() + seconds
         while time.monotonic() < until:
             found += await LOADS[name][0](port)
         return found
@@ -144,58 +117,40 @@ def attacked(name: str, port: int, sizes: Mapping[str, float]) -> list[Reply]:
     return uvloop.run(work())
 
 
-async def soaked(gateway: Server, engine: Server, seconds: float) -> list[float]:
-    """The gateway's memory in MB after each round of all loads."""
-    until, memory = time.monotonic() + seconds, []
-    while time.monotonic() < until:
-        await loaded(gateway, engine, [name for name in LOADS if name != "slow-loris"])
-        memory.append(gateway.memory / 1e6)
-    return memory
-
-
-def growth(memory: Sequence[float]) -> float | None:
-    """The last third's median over the first third's, the first round being the warm-up; None when it was too short."""
-    rest = memory[1:]
-    third = len(rest) // 3
-    return statistics.median(rest[-third:]) / statistics.median(rest[:third]) if third else None
+async def soaked(
+    one: Callable[[Pace], Awaitable[Round]], seconds: float, clock: Callable[[], float] = time.monotonic
+) -> list[Round]:
+    """The first round, and as many as then begin within these seconds."""
+    rounds = [await one(FIRST)]
+    until = clock() + seconds
+    while clock() < until:
+        rounds.append(await one(SOAK))
+    return rounds
 
 
 async def run(asked: argparse.Namespace) -> dict[str, Any]:
     theirs, ours = cpu.split()
     os.sched_setaffinity(0, ours)
     cpu.unpaused()
+    names = [name for name in LOADS if asked.only in name]
     with guarded(theirs[:1], ours) as (gateway, engine):
-        await others.alone(gateway.port)  # warm-up
-        names = [name for name in LOADS if asked.only in name]
-        before = await others.alone(gateway.port)
-        loads = await loaded(gateway, engine, names)
-        after = await others.alone(gateway.port)
-        alone = Others(before.waits + after.waits).ms(99)
-        found = {load.name: load.document(alone) for load in loads}
-        memory = await soaked(gateway, engine, asked.soak)
-        seen = (await attack.seen(engine.port))["abuse"]
-    return judged({"alone_p99_ms": alone, "loads": found, "engine_saw": seen, "memory_mb": memory})
-
-
-def judged(found: dict[str, Any]) -> dict[str, Any]:
-    faults = [f"{name}: {said}" for name, load in found["loads"].items() for said in load["faults"]]
-    if found["engine_saw"]:
-        faults.append(f"the engine saw {found['engine_saw']} of the refused requests")
-    grown = growth(found["memory_mb"])
-    if grown and grown > GROWTH:
-        faults.append(f"memory grew to {grown:.2f} times in the soak")
-    return found | {"memory_growth": grown, "faults": faults}
+        await others.alone(gateway.port, FIRST.quiet)  # warm-up
+        return judged(await soaked(lambda pace: passed(gateway, engine, names, pace), asked.soak), asked.soak)
 
 
 def table(found: dict[str, Any]) -> str:
-    lines = [f"{'load':<40} {'statuses':<24} {'refused p99':>12} {'others p99':>12}"]
+    lines = [f"{'load':<40} {'statuses':<24} {'refused p99':>12} {'most':>9} {'others p99':>12} {'of alone':>9}"]
     for name, one in found["loads"].items():
         statuses = ", ".join(f"{status} x {number}" for status, number in one["statuses"].items())
-        refused = f"{one['refused_p99_ms']:.1f} ms" if one["refused_p99_ms"] else "-"
-        lines.append(f"{name:<40} {statuses:<24} {refused:>12} {one['others_p99_ms']:>9.1f} ms")
-    grown = found["memory_growth"]
-    soak = f"memory over the soak: {grown:.2f} times" if grown else "no soak"
-    return "\n".join([*lines, f"others alone: p99 {found['alone_p99_ms']:.1f} ms; {soak}", *found["faults"]])
+        refused = [f"{one[key]:.1f} ms" if one["refusals_timed"] else "-" for key in REFUSED]
+        waited = f"{one['others_p99_ms']:>9.1f} ms {one['others_ratio']:>9.2f}"
+        lines.append(f"{name:<40} {statuses:<24} {refused[0]:>12} {refused[1]:>9} {waited}")
+    slope, rounds = found["memory_mb_per_hour"], len(found["rounds"])
+    memory = f"memory {found['memory_mb'][-1]:.0f} MB" + ("" if slope is None else f", {slope:+.1f} MB an hour")
+    alone = [one for round in found["rounds"] for one in round["quiets_p99_ms"]]
+    spread = f"each of {len(alone)} times {min(alone):.1f} to {max(alone):.1f}"
+    quiet = f"others alone: p99 {found['alone_p99_ms']:.1f} ms, {spread}"
+    return "\n".join([*lines, f"{quiet}; {rounds} rounds; {memory}", *found["faults"]])
 
 
 def main(given: Sequence[str] | None = None) -> int:

@@ -24,7 +24,7 @@ LINK_LOCAL = "http://169.254.169.254/latest/meta-data"
 
 @dataclass(frozen=True)
 class Reply:
-    """`status` is 0 when the connection was closed without an answer; a `slow` one was sent slowly by its client."""
+    """`status` is 0 when the connection ended before the answer did; a `slow` one was sent slowly by its client."""
 
     status: int
     seconds: float
@@ -168,7 +168,8 @@ async def streams(port: int) -> list[Reply]:
 def reply(answer: client.Answer | BaseException, began: float) -> Reply:
     if isinstance(answer, BaseException):
         return Reply(0, time.perf_counter() - began, slow=True)
-    return Reply(answer.status, answer.seconds, slow=True)  # so many at once: no refusal of them is a lone one's
+    whole = answer.status != 200 or answer.frames == STREAM_FRAMES + client.ENDING
+    return Reply(answer.status * whole, answer.seconds, slow=True)  # so many at once: `others.lone` times refusals
 
 
 async def seen(port: int) -> dict[str, int]:

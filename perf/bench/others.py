@@ -5,6 +5,7 @@ a second it would see one slow request for each user, instead of the ten that ca
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from perf.stats import percentile
 
 KEY = "sk-users"
 USERS, EVERY = 4, 0.02  # seconds between two requests of each; all together one every 5 ms
-QUIET_SECONDS = 8.0  # how long they are alone
+QUIET_SECONDS = 4.0  # how long they are alone, each time
 
 
 @dataclass
@@ -28,7 +29,7 @@ class Others:
         return 1000 * (percentile(self.waits, percent) or 0.0)
 
 
-async def asking(links: Sequence[Link], over: asyncio.Event) -> Others:
+async def asking(port: int, links: Sequence[Link], over: asyncio.Event) -> Others:
     """Ordinary requests at a steady rate until it is over."""
     asked, found, begin = client.body(stream=False), Others(), time.perf_counter()
 
@@ -37,33 +38,68 @@ async def asking(links: Sequence[Link], over: asyncio.Event) -> Others:
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
                 due = time.perf_counter()  # what the timer was late by is ours, and not the gateway's
-            answer = await link.ask(asked)
-            found.waits.append(answer.ended - due)
-            found.failed += answer.status != 200
+            try:
+                answer = await link.ask(asked)
+                found.waits.append(answer.ended - due)
+                found.failed += answer.status != 200
+            except OSError:
+                found.failed += 1
+                link = await again(port, link)
             due += EVERY
 
     await asyncio.gather(*(one(link, begin + EVERY * index / len(links)) for index, link in enumerate(links)))
     return found
 
 
-async def beside(port: int, work: Awaitable[list[Reply]]) -> tuple[list[Reply], Others]:
-    """What the work gave, and how the others fared meanwhile."""
-    links, over = await client.opened(port, USERS), asyncio.Event()
+async def again(port: int, lost: Link) -> Link:
+    """A connection in the place of a lost one, which is tried again where nobody listens."""
+    with contextlib.suppress(OSError):
+        lost.close()
+        (link,) = await client.opened(port, 1)
+        link.head = lost.head
+        return link
+    return lost
+
+
+async def beside(port: int, work: Awaitable[list[Reply]], crowd: str = "") -> tuple[list[Reply], Others]:
+    """What the work gave, and how the others fared meanwhile; `crowd` is a key with which one more asks, see `lone`."""
+    links, over = await client.opened(port, USERS + 1), asyncio.Event()
     for link in links:
         link.authorize(KEY)
-    others = asyncio.create_task(asking(links, over))
+    others = asyncio.create_task(asking(port, links[:USERS], over))
+    one = asyncio.create_task(lone(port, links[USERS], crowd, over))
     try:
         replies = await work
     finally:
         over.set()
-        found = await others
+        found, alone = await asyncio.gather(others, one)
         client.closed(links)
-    return replies, found
+    return replies + alone, found
 
 
-async def alone(port: int) -> Others:
+async def lone(port: int, link: Link, key: str, over: asyncio.Event) -> list[Reply]:
+    """Requests of a crowd's key, one at a time and from here: how soon each is refused that is no part of the crowd.
+
+    The crowd's own process has a thousand refusals to read at once and yields to all others, so what it would measure
+    is itself. A request that finds a place is answered: it is a reply, and no refusal.
+    """
+    asked, found = client.body(stream=False), list[Reply]()
+    link.authorize(key)
+    while key and not over.is_set():
+        began = time.perf_counter()
+        try:
+            answer = await link.ask(asked)
+            found.append(Reply(answer.status, answer.seconds))
+        except OSError:
+            found.append(Reply(0, time.perf_counter() - began))
+            link = await again(port, link)
+        await asyncio.sleep(EVERY)
+    return found
+
+
+async def alone(port: int, seconds: float) -> Others:
     async def quiet() -> list[Reply]:
-        await asyncio.sleep(QUIET_SECONDS)
+        await asyncio.sleep(seconds)
         return []
 
     return (await beside(port, quiet()))[1]

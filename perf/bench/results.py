@@ -39,6 +39,7 @@ TARGETS = {
     "lost_frames": Target("frames lost", 0, True),
     "added_itl_p99_ms": Target("added time between tokens p99, ms", 2.0, True),
     "added_ttft_p50_ms": Target("added time to first token p50, ms", 1.5, True),
+    "failed_streams": Target("failed of the 2000 open streams", 0, True),
     "toks_ratio": Target("tokens/s of real vLLM, gateway : direct", 0.98, False),
 }
 PLAIN = {  # figures without a target
@@ -137,6 +138,7 @@ READERS: tuple[Reader, ...] = (
     ("hundredth_request_ms", ("users",), lambda raw: statistics.median(one["ms"] for one in raw.rounds["users"][-10:])),
     ("cpu_ms_per_request", (LOAD,), lambda raw: cheapest(raw, GATEWAY)),
     ("memory_mb_2000_streams", ("memory",), lambda raw: raw.median("memory", "open_mb")),
+    ("failed_streams", ("memory",), lambda raw: sum(one["failed"] for one in raw.rounds["memory"])),
     ("frames_seen", ("lost",), lambda raw: raw.median("lost", "frames")),
     ("rps_per_cpu_second", (LOAD,), lambda raw: 1000 / cheapest(raw, GATEWAY)),
     ("core_share", (LOAD,), lambda raw: max(raw.median(f"load.{GATEWAY}.{n}", "cpu_share") for n in rounds.CLIENTS)),

@@ -24,7 +24,7 @@ MOST_MS = 50.0  # a rate counts while its p99 is below
 ITL_STREAMS, ITL_FRAMES, ITL_MS = 32, 80, 20
 PACED_STREAMS, PACED_MS, PACED_SECONDS = 60, 10, 3.0  # 6000 frames/s
 USERS = 100  # requests to an engine that has just started
-OPEN_STREAMS, OPEN_MS, OPEN_SECONDS = 2000, 1000, 3.0
+OPEN_STREAMS, OPEN_FRAMES, OPEN_MS, OPEN_SECONDS = 2000, 5, 1000, 3.0
 
 
 @dataclass
@@ -130,12 +130,12 @@ async def paced_frames(raw: Raw, server: Server, rounds: int) -> None:
 
 
 async def all_frames(raw: Raw, port: int, wanted: int) -> None:
-    """As many frames as wanted; each stream's end and usage are frames of their own."""
+    """As many frames as wanted."""
     each = max(1, wanted // PACED_STREAMS // 10)
     asked, lost, got, wall = client.body(stream=True, frames=each, pause_ms=4), 0, 0, 0.0
     while got + lost < wanted:
         found = await client.streams(port, asked, PACED_STREAMS)
-        lost += sum(each + 2 - one.frames for one in found)
+        lost += sum(each + client.ENDING - one.frames for one in found)
         got += sum(one.frames for one in found)
         wall += max(one.ended for one in found) - min(one.began for one in found)
     raw.add("lost", {"lost": lost, "frames": got, "per_second": got / wall})
@@ -150,9 +150,9 @@ async def memory(raw: Raw, server: Server) -> None:
         await asyncio.sleep(OPEN_SECONDS)
         seen = server.memory
 
-    asked = client.body(stream=True, frames=5, pause_ms=OPEN_MS)
+    asked = client.body(stream=True, frames=OPEN_FRAMES, pause_ms=OPEN_MS)
     found, _ = await asyncio.gather(client.streams(server.port, asked, OPEN_STREAMS), look())
-    raw.add("memory", {"before_mb": before / 1e6, "open_mb": seen / 1e6, "failed": failed(found)})
+    raw.add("memory", {"before_mb": before / 1e6, "open_mb": seen / 1e6, "failed": cut(found, OPEN_FRAMES)})
 
 
 async def tokens(raw: Raw, ways: Ways, rounds: int, model: str, clients: int = 8) -> None:
@@ -176,6 +176,11 @@ async def first_users(raw: Raw, port: int, model: str) -> None:
 
 def failed(found: Sequence[Answer]) -> int:
     return sum(one.status != 200 for one in found)
+
+
+def cut(found: Sequence[Answer], frames: int) -> int:
+    """Streams that failed, or ended before all of their frames."""
+    return sum(one.status != 200 or one.frames != frames + client.ENDING for one in found)
 
 
 def good(found: list[Answer]) -> list[Answer]:

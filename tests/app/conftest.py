@@ -101,6 +101,8 @@ class Engine:
             {"type": "response.output_text.delta", "delta": "two words"},
             {"type": "response.failed" if self.mode == "failed" else "response.completed", "response": document},
         ):
+            if self.mode == "stall" and "response" in event:
+                await asyncio.sleep(30)
             await reply.write(b"event: " + str(event["type"]).encode() + b"\n" + frame(event))
         return reply
 

@@ -115,6 +115,25 @@ async def test_a_database_that_is_down_fails_feedback_alone_and_nothing_acknowle
     assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
 
 
+@pytest.mark.parametrize("mode", ["good", "stall"])
+async def test_a_rating_outlives_a_pod_that_is_killed_before_it_wrote_the_query(
+    door: Door, engine: Engine, url: str, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    engine.mode = mode
+    door.gateway.settings.idle_seconds = 30
+    monkeypatch.setattr(door.gateway.ledger.checker, "add", lambda *given: None)  # it is never looked at
+    query = uuid.uuid4().hex
+    asked_now = {"json": {"prompt": "a", "stream": True}, "headers": {"x-request-id": query}}
+    async with door.session.post(door.url + "/v1/completions", **asked_now) as reply:
+        await reply.content.readuntil(b"\n\n")
+        status, _, _ = await door.post("/feedback", {"query_id": query, "rating": 5})
+        assert door.gateway.recorder
+        door.gateway.recorder.waiting.clear()  # what this pod still meant to write goes with it
+
+    (row,) = await rows(url, query)
+    assert (status, row["rating"], row["version"], row["arm"], row["outcome"]) == (200, 5, "v0.0.0", "stable", "")
+
+
 async def test_what_the_checks_found_is_kept_with_the_query(door: Door, engine: Engine, url: str) -> None:
     engine.mode = "empty"
     query = await asked(door)

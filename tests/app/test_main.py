@@ -91,13 +91,14 @@ async def test_a_stream_that_outlasts_the_drain_is_told_so(engine: Any, request:
 def test_wrong_settings_are_one_line_each_all_at_once() -> None:
     wrong = {"SLUICE_PORT": "no", "SLUICE_IDLE_SECONDS": "-1", "SLUICE_LOG_LEVEL": "loud", "SLUICE_STABLE_URLS": "a:1"}
     files = {"SLUICE_PROBE_KEY_FILE": "/nowhere/key", "SLUICE_KEYS_FILE": "/nowhere/keys.yaml"}
-    env = {**os.environ, **wrong, **files}
+    mistyped = {"SLUICE_IDLE_SECOND": "30"}
+    env = {**os.environ, **wrong, **files, **mistyped}
 
     done = subprocess.run([sys.executable, "-m", "app"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=20)
 
     assert done.returncode == 2
-    assert {line.split(":")[0] for line in done.stderr.splitlines()} == {*wrong, *files}
-    assert len(done.stderr.splitlines()) == 6
+    assert {line.split(":")[0] for line in done.stderr.splitlines()} == {*wrong, *files, *mistyped}
+    assert len(done.stderr.splitlines()) == 7
     assert "SLUICE_KEYS_FILE: /nowhere/keys.yaml: No such file or directory" in done.stderr
 
 

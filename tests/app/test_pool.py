@@ -1,7 +1,9 @@
 import asyncio
 import contextlib
 import re
+import socket
 import ssl
+import struct
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -56,6 +58,18 @@ async def test_a_new_connection_that_the_engine_closes_is_one(door: Any, canary:
     assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 502
     assert seen == [3, 1]
     assert door.outcomes() == {"stream_truncated": 1}
+
+
+@pytest.mark.parametrize(("store", "times"), [(None, [2]), (True, [2]), (False, [2, 1])])
+async def test_what_the_engine_stores_is_not_sent_again_once_it_was_read(
+    door: Any, canary: Any, forgetful: Any, store: bool | None, times: list[int]
+) -> None:
+    url, seen = forgetful
+    door.gateway.board.show(replace(canary(0), stable=(url,)))
+    await door.post("/v1/completions", {"prompt": "a"})
+
+    assert (await door.post("/v1/responses", {"input": "a", "store": store}))[0] == 502
+    assert seen == times
 
 
 @dataclass
@@ -188,6 +202,108 @@ async def test_an_engine_that_closes_a_new_connection_without_a_word_is_not_aske
         with pytest.raises(HungUp):
             await asked(one, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     assert made == 1
+
+
+@dataclass
+class Kept:
+    """The engine's end of a connection that the pool keeps, and where the engine listens for another one."""
+
+    pool: Pool
+    listening: socket.socket
+    line: socket.socket
+
+    def post(self, *, repeatable: bool) -> asyncio.Task[bytes]:
+        async def answer() -> bytes:
+            reply = await self.pool.post(where(self.listening), "/v1/responses", {}, b"{}", 5, repeatable=repeatable)
+            return await reply.read(5)
+
+        return asyncio.create_task(answer())
+
+
+def where(listening: socket.socket) -> str:
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+async def taken(line: socket.socket) -> None:
+    """Read a request to its end."""
+    seen = b""
+    while not seen.endswith(b"{}"):
+        seen += await asyncio.get_running_loop().sock_recv(line, 65536)
+
+
+async def answering(listening: socket.socket) -> socket.socket:
+    loop = asyncio.get_running_loop()
+    line, _ = await asyncio.wait_for(loop.sock_accept(listening), 5)
+    line.setblocking(False)
+    await taken(line)
+    await loop.sock_sendall(line, b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(BODY), BODY))
+    return line
+
+
+@pytest.fixture
+async def kept(one: Pool) -> AsyncIterator[Kept]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        first = asyncio.create_task(asked(one, where(listening)))
+        with await answering(listening) as line:
+            await first
+            yield Kept(one, listening, line)
+
+
+async def closed_before(kept: Kept) -> None:
+    kept.line.close()  # before the loop goes round: neither was the request sent, nor has the pool seen this
+
+
+async def killed_before_it_read(kept: Kept) -> None:
+    async with asyncio.timeout(5):
+        while not readable(kept.line):
+            await asyncio.sleep(0.01)
+    kept.line.close()
+
+
+def readable(line: socket.socket) -> bool:
+    try:
+        return bool(line.recv(1, socket.MSG_PEEK))
+    except BlockingIOError:
+        return False
+
+
+async def killed_at_work(kept: Kept) -> None:
+    await taken(kept.line)
+    kept.line.close()
+
+
+async def reset_at_work(kept: Kept) -> None:
+    """As something between us and the engine does that forgets a connection."""
+    await taken(kept.line)
+    kept.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    kept.line.close()
+
+
+@pytest.mark.parametrize("repeatable", [True, False])
+@pytest.mark.parametrize(
+    ("goes", "soon", "unread"),
+    [
+        (closed_before, 0, True),
+        (killed_before_it_read, 60, True),
+        (killed_at_work, 60, False),
+        (reset_at_work, 0, False),
+    ],
+)
+async def test_only_what_the_engine_cannot_have_read_is_sent_again_if_it_must_not_run_twice(
+    kept: Kept, monkeypatch: pytest.MonkeyPatch, goes: Any, soon: float, unread: bool, repeatable: bool
+) -> None:
+    monkeypatch.setattr(pool, "SOON_SECONDS", soon)
+    work = kept.post(repeatable=repeatable)
+    await goes(kept)
+    if unread or repeatable:
+        with await answering(kept.listening):
+            assert await work == BODY
+    else:
+        with pytest.raises(HungUp):
+            await work
+        with pytest.raises(BlockingIOError):
+            kept.listening.accept()
 
 
 async def test_an_address_may_have_a_path_a_user_and_no_port() -> None:

@@ -49,16 +49,19 @@ async def test_unknown_paths_and_methods_have_openais_shape(door: Any, method: s
 
 
 async def test_a_gateway_is_ready_while_stable_has_an_engine_and_it_does_not_drain(door: Any, canary: Any) -> None:
-    assert (await door.get("/readyz"))[0] == 200
+    assert [await door.get(path) for path in ("/readyz", "/health")] == [(200, b'{"status":"ok"}')] * 2
 
     door.gateway.draining = True
-    assert (await door.get("/readyz"))[0] == 503
+    for path in ("/readyz", "/health"):
+        status, said = await door.get(path)
+        assert (status, json.loads(said)["error"]["code"]) == (503, "shutting_down")
     assert (await door.get("/livez"))[0] == 200
 
     door.gateway.draining = False
     arms = canary(5)
     door.gateway.board.show(type(arms)(**{**vars(arms), "stable": ()}))
-    assert (await door.get("/readyz"))[0] == 503
+    status, said = await door.get("/readyz")
+    assert (status, json.loads(said)["error"]["code"]) == (503, "not_ready")
 
 
 async def test_metrics_are_counted_by_endpoint_and_status(door: Any) -> None:

@@ -1,3 +1,4 @@
+import itertools
 import json
 from typing import Any
 
@@ -7,7 +8,7 @@ from hypothesis import strategies as some
 
 from app import sse
 from app.guard import Guard
-from app.said import Said
+from app.said import Said, text_of
 from app.words import Words
 
 
@@ -40,6 +41,58 @@ def test_wherever_the_bytes_are_split_the_same_comes_out(sizes: list[int], strip
     assert stream.outcome == "ok"
     assert stream.tokens == {"in": 3, "out": 2}
     assert passed == b"".join(one for one in GOOD if not (strip and b"usage" in one))
+
+
+ENDS = (b"\n", b"\r\n", b"\r")
+PLAIN = [b": hello\n\n", GOOD[0], b"event: message\nid: 1\n" + GOOD[1], *GOOD[2:]]
+
+
+@given(
+    some.lists(some.sampled_from(ENDS), min_size=1, max_size=6),
+    some.lists(some.integers(1, 40), max_size=60),
+    some.booleans(),
+    some.booleans(),
+)
+def test_the_bytes_come_as_they_are_whatever_ends_the_lines(
+    ends: list[bytes], sizes: list[int], strip: bool, guarded: bool
+) -> None:
+    frames = ended(PLAIN, ends)
+    whole, at = b"".join(frames), 0
+    stream, passed = sse.Stream(strip, guard=Guard(Words(["secret"])) if guarded else None), b""
+    for size in [*sizes, len(whole)]:
+        passed += stream.feed(whole[at : at + size])
+        at += size
+
+    assert stream.outcome == "ok"
+    assert stream.tokens == {"in": 3, "out": 2}
+    assert stream.said is not None
+    assert text_of(stream.said.texts[0]) == "héllo 世界"
+    assert passed + stream.rest() == b"".join(one for one in frames if not (strip and b"usage" in one))
+
+
+def ended(frames: list[bytes], ends: list[bytes]) -> list[bytes]:
+    """The frames with these ends of lines in turn, but for those that would be read as one: CR and LF of two lines."""
+    turn, last, made = itertools.cycle(ends), b"", []
+    for frame in frames:
+        lines = frame.split(b"\n")[:-1]
+        for number, line in enumerate(lines):
+            end = next(turn)
+            last = b"\r" if not line and last.endswith(b"\r") and end == b"\n" else end
+            lines[number] = line + last
+        made.append(b"".join(lines))
+    return made
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_frame_goes_out_as_soon_as_it_is_whole(end: bytes) -> None:
+    stream, seen = sse.Stream(False), b""
+    for one in ended(GOOD, [end]):
+        seen += one
+        for byte in range(len(one)):
+            before = stream.feed(one[byte : byte + 1])
+            assert not before or byte >= len(one) - 2
+            seen = seen.removeprefix(before)
+        assert seen == b""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import inspect
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.store import METADATA, Store, async_url, plain, storable
+from app.store import METADATA, NOT_WRITTEN, Store, async_url, plain, storable
 from tests.app.databases import Postgres
 
 ROOT = Path(__file__).parents[2]
@@ -74,6 +74,19 @@ async def test_a_query_that_is_there_stays_as_it_was(store: Store) -> None:
     await store.add_queries([{**one, "version": "v2"}, query()])
 
     assert [row["version"] for row in await found(store, one)] == ["v1"]
+
+
+async def test_a_first_row_gives_way_to_the_whole_one_and_never_the_other_way_round(store: Store) -> None:
+    one = query(version="v1", tokens=7)
+    first = {**one, "outcome": NOT_WRITTEN, "tokens": None}
+    await store.add_queries([first])
+    await store.record(one["query_id"], "asked", "said")
+    for said in ([one], [first], [{**one, "version": "v2"}]):
+        await store.add_queries(said)
+    await store.rate(one["query_id"], "ada", 1, None)
+
+    assert [(row["version"], row["outcome"], row["tokens"]) for row in await found(store, one)] == [("v1", "x", 7)]
+    assert ("asked", "said") in {(row["prompt"], row["answer"]) for row in await store.rated()}
 
 
 async def test_nothing_to_keep_needs_no_database() -> None:

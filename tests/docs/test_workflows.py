@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,18 @@ def test_a_step_is_one_line_without_expressions(line: str) -> None:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What a runner checks out: a clone that has nothing but what is tracked, as it is now."""
+    """What a runner checks out: only what is tracked, as it is now. Its origin is its own: ours may have no main."""
     folder = tmp_path_factory.mktemp("fresh") / "clone"
-    git = ["git", "-C", str(folder)]
+    git = ["git", "-C", str(folder), "-c", "user.name=x", "-c", "user.email=x@invalid"]
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(folder)], check=True)
     changed = subprocess.run(["git", "diff", "--binary", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
     if changed:
-        subprocess.run([*git, "apply", "-"], input=changed, check=True)
-        author = ["-c", "user.name=x", "-c", "user.email=x@invalid"]
-        subprocess.run([*git, *author, "commit", "--quiet", "--all", "--message=chore: now"], check=True)
-    subprocess.run([*git, "update-ref", "refs/remotes/origin/main", "HEAD"], check=True)
+        subprocess.run([*git, "apply", "--index", "-"], input=changed, check=True)
+    subprocess.run([*git, "checkout", "--quiet", "--orphan", "fresh"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--message=chore: now"], check=True)
+    subprocess.run(["git", "init", "--quiet", "--bare", str(folder.parent / "origin")], check=True)
+    subprocess.run([*git, "remote", "set-url", "origin", str(folder.parent / "origin")], check=True)
+    subprocess.run([*git, "push", "--quiet", "origin", "HEAD:refs/heads/main"], check=True)
     return folder
 
 
@@ -94,7 +97,7 @@ def pasted(line: str, clone: Path) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.parametrize("line", RUNS)
 def test_every_line_can_be_pasted_into_a_fresh_shell_of_a_fresh_clone(line: str, clone: Path) -> None:
-    """What a target does is proved elsewhere: make says here what it would do, other lines are executed."""
+    """Of a target make says here what it would do; other lines run, and so do quick targets below."""
     dry = line.replace("sudo --preserve-env ", "").replace("make", "make --dry-run", 1)
     done = pasted(dry, clone)
     assert done.returncode == 0, done.stderr
@@ -109,9 +112,30 @@ def test_a_fresh_fork_deploys_nothing_and_is_green(line: str, clone: Path) -> No
     assert re.search("nothing to (deploy|compare)|Did not run here", done.stdout)
 
 
+def test_the_next_version_is_told_in_a_fresh_clone(clone: Path) -> None:
+    """Executed as it stands, on a history that a checkout without one cannot spoil."""
+    git = ["git", "-C", str(clone), "-c", "user.name=x", "-c", "user.email=x@invalid"]
+    subprocess.run([*git, "tag", "--annotate", "--message=v9.9.9", "v9.9.9"], check=True)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=feat(app): a door"], check=True)
+    done = pasted("make next", clone)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "v9.10.0"), done.stderr
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=Update stuff"], check=True)
+    assert pasted("make next", clone).returncode != 0
+
+
 @pytest.mark.parametrize("line", ["make no-such-target", "git checkout --quiet nowhere", "test -z x"])
 def test_a_line_that_does_not_work_is_seen(line: str, clone: Path) -> None:
     assert pasted(line.replace("make", "make --dry-run", 1), clone).returncode != 0
+
+
+def test_a_pull_requests_title_is_judged_and_a_new_one_again() -> None:
+    """Only through the environment: a title is anybody's text, and would be a command in the line itself."""
+    ci: dict[str, Any] = LOADED["ci"]
+    [step] = [step for step in ci["jobs"]["messages"]["steps"] if step.get("run") == "make next"]
+    [(name, told)] = step["env"].items()
+    assert told == "${{ github.event.pull_request.title }}"
+    assert f'envvar="{name}"' in (ROOT / "release/flow.py").read_text()
+    assert "edited" in ci["on"]["pull_request"]["types"]
 
 
 def test_every_action_is_pinned_by_commit_with_its_version() -> None:
@@ -140,11 +164,44 @@ def test_who_deploys_or_pushes_logs_in_by_the_forges_own_token() -> None:
     assert seen == {key: [role] for key, role in jobs.items()}
 
 
+def proved(targets: list[str]) -> set[str]:
+    """The folders below tests/ that make gives to pytest for these targets."""
+    said = subprocess.run(["make", "--dry-run", *targets], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    lines = [line for line in said.splitlines() if " -m pytest " in line]
+    return {word.removeprefix("tests/") for line in lines for word in line.split() if word.startswith("tests/")}
+
+
 def test_every_folder_that_has_tests_is_proved_in_ci() -> None:
+    """The scenarios of tests/e2e are another workflow's."""
     matrix: dict[str, Any] = LOADED["ci"]["jobs"]["prove"]["strategy"]["matrix"]
-    named = re.search(r"(?m)^FOLDERS := (.*)$", (ROOT / "Makefile").read_text())
-    assert named is not None
-    assert matrix["folder"] == named[1].split()
+    there = {file.relative_to(ROOT / "tests").parts[0] for file in (ROOT / "tests").rglob("test_*.py")}
+    assert proved(matrix["folder"]) == there
+    for left_out in matrix["folder"]:
+        assert proved([one for one in matrix["folder"] if one != left_out]) != there
+
+
+@pytest.mark.parametrize(
+    ("target", "needs"),
+    [("app", {"otelcol"}), ("charts", {"helm", "definitions"}), ("rest", {"actionlint", "cosign", "gitea", "helm"})],
+)
+def test_what_tests_would_be_skipped_without_is_built_before_them(target: str, needs: set[str]) -> None:
+    said = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    before, asked, _ = said.partition(" -m pytest ")
+    assert asked
+    assert needs <= {word for line in before.splitlines() if " lab tools " in line for word in line.split()}
+
+
+def test_what_is_skipped_in_a_workflow_is_a_failure(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
+    lines = ["import pytest", "@pytest.mark.skipif(True, reason='no such program')", "def test_one(): ...", ""]
+    (tmp_path / "test_one.py").write_text("\n".join(lines) + "def test_two(): pytest.skip('nor that one')\n")
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    for told, code in (("", 0), ("true", 1)):
+        env = os.environ | {"GITHUB_ACTIONS": told}
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+        assert done.returncode == code, done.stdout
+    for why in ("no such program", "nor that one"):
+        assert f"left out in a workflow: Skipped: {why}" in done.stdout
 
 
 def test_no_credentials_stay_in_a_checkout() -> None:

@@ -16,7 +16,7 @@ Usage = namedtuple("Usage", "total used free")
 GOOD, BAD = {"verdict": "promoted", "max_weight": 100}, {"verdict": "aborted", "max_weight": 5, "detect_seconds": 12.0}
 
 
-def report(*releases: dict[str, Any], failed_stable: int = 0) -> Report:
+def report(*releases: dict[str, Any], failed: int = 0, failed_stable: int = 0) -> Report:
     judged = [{"version": f"v1.{n}.0", "seconds": 1.0, **one} for n, one in enumerate(releases)]
     return Report.model_validate(
         {
@@ -25,7 +25,12 @@ def report(*releases: dict[str, Any], failed_stable: int = 0) -> Report:
             "took_seconds": 1.0,
             "engine": "vllm 0",
             "releases": judged,
-            "requests": {"total": 9, "failed": failed_stable, "failed_stable": failed_stable, "cut_streams": 0},
+            "requests": {
+                "total": 9,
+                "failed": failed + failed_stable,
+                "failed_stable": failed_stable,
+                "cut_streams": 0,
+            },
             "slack": [],
         }
     )
@@ -36,7 +41,14 @@ def test_two_good_ones_promoted_and_a_bad_one_stopped_is_a_success() -> None:
 
 
 @pytest.mark.parametrize(
-    "seen", [report(GOOD, GOOD, GOOD), report(GOOD, BAD, BAD), report(GOOD), report(GOOD, GOOD, BAD, failed_stable=1)]
+    "seen",
+    [
+        report(GOOD, GOOD, GOOD),
+        report(GOOD, BAD, BAD),
+        report(GOOD),
+        report(GOOD, GOOD, BAD, failed_stable=1),
+        report(GOOD, GOOD, BAD, failed=1),  # on the canary, and its user has seen it
+    ],
 )
 def test_anything_else_is_a_failure(seen: Report) -> None:
     assert demo.told(seen) == 1

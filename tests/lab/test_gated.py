@@ -71,9 +71,25 @@ def test_a_slower_engine_is_red_for_its_tokens_alone(
         return Ran("ci", 1, log, 1.0), "a status is missing"
 
     monkeypatch.setattr(gated, "refused", judged)
-    desk = SimpleNamespace(main="main", sha=lambda ref: "b" * 40, git=lambda *words: "")
-    office: Any = SimpleNamespace(env={}, folder=tmp_path, name="llm", desk=desk)
+    desk = SimpleNamespace(main="main", sha=lambda ref: "b" * 40)
+    office: Any = SimpleNamespace(env={}, folder=tmp_path, name="llm", desk=desk, tags=list)
     assert [one for one, good in gated.throughput_drop(office).items() if not good] == wrong
+
+
+@pytest.mark.parametrize(
+    ("pushes", "tags", "wrong"), [(False, [], []), (True, [], ["no image"]), (False, ["v0.1.0"], ["no version"])]
+)
+def test_a_worse_model_leaves_neither_image_nor_version(
+    pushes: bool, tags: list[str], wrong: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged(office: Any, branch: str, title: str, harm: gated.Harm, *only: str, **given: str) -> tuple[Ran, str]:
+        if pushes:
+            httpx2.put(f"http://{given['REGISTRY'].partition('/')[0]}/v2/llm/engine/manifests/v0.1.0")
+        return Ran("ci", 1, "broken text", 1.0), "a status is missing"
+
+    monkeypatch.setattr(gated, "refused", judged)
+    office: Any = SimpleNamespace(name="llm", tags=lambda: tags)
+    assert [one for one, good in gated.quality_drop(office).items() if not good] == wrong
 
 
 @pytest.mark.parametrize(

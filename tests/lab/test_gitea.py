@@ -11,6 +11,7 @@ from lab import paths
 from lab.gitea import Forge
 from lab.modules import GO
 from lab.office import AUTHOR
+from model.running import free_port
 from release.errors import ForgeAway, Refused
 from release.forge import Gitea
 from release.history import History
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def forge(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forge]:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
-    with Forge(folder / "forge", 3077) as made:
+    with Forge(folder / "forge", free_port()) as made:
         yield made
     shutil.rmtree(folder)
 

@@ -1,8 +1,11 @@
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
+from lightkube import ApiError
 
 from lab import gitops, paths
 from lab.errors import Refused
@@ -32,6 +35,32 @@ def test_a_scene_is_ok_only_when_everything_was_seen() -> None:
     assert [one["ok"] for one in rows] == [True, False, False]
     assert rows[0]["expected"] == "All is well."
     assert rows[2]["seen"] == {"ForgeAway: no answer": False}
+
+
+def slow(office: Any) -> dict[str, bool]:
+    """An answer."""
+    raise subprocess.TimeoutExpired(["/opt/bin/act", "--env", "TOKEN=xyz"], 900)
+
+
+def failing(office: Any) -> dict[str, bool]:
+    """A clone."""
+    raise subprocess.CalledProcessError(128, ["git", "clone", "http://ada:xyz@forge"])
+
+
+def refused(office: Any) -> dict[str, bool]:
+    """A cluster that lets us."""
+    answer = {"kind": "Status", "code": 403, "message": "forbidden"}
+    raise ApiError(response=httpx2.Response(403, json=answer, request=httpx2.Request("GET", "http://api")))
+
+
+def test_a_scene_that_breaks_down_ends_no_other_and_tells_no_token() -> None:
+    rows = [row(scene, None) for scene in (slow, failing, refused)]
+    assert [one["ok"] for one in rows] == [False] * 3
+    assert [list(one["seen"]) for one in rows] == [
+        ["TimeoutExpired: act"],
+        ["CalledProcessError: git"],
+        ["ApiError: forbidden"],
+    ]
 
 
 def test_somebody_elses_cluster_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

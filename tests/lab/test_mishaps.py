@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -5,6 +6,7 @@ import pytest
 
 from lab import mishaps
 from lab.errors import NotReady
+from lab.runner import Ran
 from tests.lab.test_deliveries import place
 from tests.release.team import Team
 
@@ -34,6 +36,21 @@ def test_helms_revisions_are_read_with_their_status(cluster: Any, api: Any) -> N
     assert mishaps.revisions(site, "demo") == {1: "superseded", 2: "pending-upgrade"}
     [query] = [heard["query"] for asked, at, heard in api.asked if at == path]
     assert query["labelSelector"] == ["owner=helm,name=llm"]
+
+
+AWAY = "sluice: r/gateway@sha256:1: registry r does not answer ([Errno 111] Connection refused); start it"
+
+
+@pytest.mark.parametrize(
+    ("said", "one"),
+    [(AWAY, True), (f"{AWAY}\n{AWAY}", False), (f"Traceback\n{AWAY}", False), ("sluice: registry?", False)],
+)
+def test_a_refusal_is_one_line_that_says_what_to_do(said: str, one: bool) -> None:
+    log = (
+        f"make[1]: Entering directory '/x'\nsluice deploy staging\n{said}\nmake[1]: *** [Makefile:1: deploy] Error 5\n"
+    )
+    found = "; ".join(mishaps.told(Ran("deploy", 2, log, 1.0)))
+    assert (re.fullmatch(mishaps.AWAY, found) is not None) is one
 
 
 def test_what_argo_switched_to_is_read_from_its_active_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from lab import paths
 from lab.gitea import Forge
 from lab.modules import GO
 from lab.office import Office
+from model.running import free_port
 from release.errors import Refused
 from release.history import History
 
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 def office() -> Iterator[Office]:
     folder = Path(tempfile.mkdtemp(dir="/var/tmp"))
     folder.chmod(0o755)
-    with Forge(folder / "forge", 3078) as forge:
+    with Forge(folder / "forge", free_port()) as forge:
         yield Office(forge, folder / "office", "served")
     shutil.rmtree(folder)
 
@@ -94,6 +95,15 @@ def test_make_runs_in_a_fresh_clone_and_says_how_it_ended(office: Office) -> Non
 def test_environments_are_read_from_the_released_branch(office: Office) -> None:
     assert office.version("staging") == ""
     subprocess.run(["git", "-C", str(office.desk.root), "fsck", "--no-progress"], check=True)
+
+
+def test_tags_are_the_forges_not_the_desks(office: Office) -> None:
+    clone = office.clone("origin/main")
+    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", "HEAD:refs/tags/v9.0.0"], check=True)
+    assert office.tags() == ["v9.0.0"]
+    assert office.desk.git("tag") == ""
+    subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", ":refs/tags/v9.0.0"], check=True)
+    assert office.tags() == []
 
 
 def test_a_fork_is_somebody_elses_with_the_same_past(office: Office) -> None:

@@ -1,4 +1,10 @@
-from lab.schemas import closed, file_of, kinds
+import json
+from pathlib import Path
+
+import pytest
+
+from lab import modules, paths, tools
+from lab.schemas import closed, file_of, kinds, write
 
 
 def test_a_field_that_no_definition_knows_is_an_error_unless_it_may_be_anything() -> None:
@@ -18,3 +24,21 @@ def test_every_kind_has_its_file() -> None:
         "service-v1.json": {"$ref": "definitions.json#/definitions/b"},
     }
     assert file_of("Rollout", "argoproj", "v1alpha1") == "rollout-argoproj-v1alpha1.json"
+
+
+def test_schemas_are_written_again_when_a_resource_definition_has_another_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swagger = tmp_path / "api/openapi-spec/swagger.json"
+    swagger.parent.mkdir(parents=True)
+    swagger.write_text(json.dumps({"definitions": {}}))
+    monkeypatch.setattr(modules, "source", lambda folder, path: tmp_path)
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    for version, there in (("v1", False), ("v1", False), ("v2", True)):
+        monkeypatch.setattr(tools, "owners", lambda version=version: version)
+        write(tmp_path / "schemas")
+        assert (tmp_path / "schemas/rollout-argoproj-v1alpha1.json").exists() is there
+        (tmp_path / "crds").mkdir(exist_ok=True)
+        served = {"name": "v1alpha1", "schema": {"openAPIV3Schema": {"properties": {}}}}
+        spec = {"names": {"kind": "Rollout"}, "group": "argoproj.io", "versions": [served]}
+        (tmp_path / "crds/rollout.yaml").write_text(json.dumps({"spec": spec}))

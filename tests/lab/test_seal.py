@@ -1,3 +1,6 @@
+import base64
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -5,7 +8,7 @@ import pytest
 
 from lab import paths, seal
 from lab.shelf import digest
-from release import environment
+from release import environment, signature
 from release.signature import Trust
 
 IMAGE = f"127.0.0.1:5077/sluice/engine@{digest(b'x')}"
@@ -30,6 +33,38 @@ def test_what_is_deployed_trusts_one_key_and_is_otherwise_in_order(tmp_path: Pat
     assert found.release.images.engine == IMAGE
     assert office.asked[0] == "deploy"
     assert seal.trusted(office, IMAGE, tmp_path) == 14  # a second time the folder is there
+
+
+def said(monkeypatch: pytest.MonkeyPatch, parts: list[str], commit: str) -> None:
+    """cosign finds these statements."""
+    predicates: dict[str, Any] = {
+        "cyclonedx": {"components": [{"name": name} for name in parts]},
+        "slsaprovenance1": {"buildDefinition": {"resolvedDependencies": [{"digest": {"gitCommit": commit}}]}},
+    }
+
+    def cosign(*words: str) -> "subprocess.CompletedProcess[str]":
+        kind = words[words.index("--type") + 1]
+        payload = base64.b64encode(json.dumps({"predicate": predicates[kind]}).encode()).decode()
+        code = 0 if words[words.index("--key") + 1] == "ours/cosign.pub" else 1
+        return subprocess.CompletedProcess(words, code, json.dumps({"payload": payload}), "")
+
+    monkeypatch.setattr(signature, "cosign", cosign)
+
+
+@pytest.mark.parametrize(
+    ("keys", "parts", "commit", "good"),
+    [
+        ("ours", ["fastapi"], "c1", True),
+        ("theirs", ["fastapi"], "c1", False),
+        ("ours", [], "c1", False),
+        ("ours", ["fastapi"], "c2", False),
+    ],
+)
+def test_an_image_is_described_when_our_key_says_of_what_and_from_which_commit(
+    keys: str, parts: list[str], commit: str, good: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(monkeypatch, parts, commit)
+    assert seal.described(IMAGE, Path(keys), "c1") is good
 
 
 @pytest.mark.skipif(not (paths.BIN / "cosign").exists(), reason="make gitops builds cosign")

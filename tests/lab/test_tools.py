@@ -41,6 +41,38 @@ def test_a_changed_pin_builds_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert not tool.built
 
 
+def test_resource_definitions_come_by_name_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "pinned", list)
+    made: list[str] = []
+    monkeypatch.setattr(tools, "definitions", lambda: made.append("them"))
+    tools.ensure(made.append, ["helm"])
+    assert "them" not in made
+    tools.ensure(made.append, ["helm", tools.DEFINITIONS])
+    assert "them" in made
+
+
+def test_resource_definitions_are_copied_again_when_a_version_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = {"name": "v1", "text": "old"}
+
+    def source(folder: str, path: str) -> Path:
+        (tmp_path / folder / "manifests/crds").mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / "manifests/crds/rollout-crd.yaml").write_text(said["text"])
+        (tmp_path / folder / tools.TRAEFIK_CRDS).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / folder / tools.TRAEFIK_CRDS).write_text("traefik")
+        return tmp_path / folder
+
+    monkeypatch.setattr(paths, "CACHE", tmp_path)
+    monkeypatch.setattr(modules, "source", source)
+    monkeypatch.setattr(modules, "version", lambda folder, path: said["name"])
+    copied = tmp_path / "crds/argo-rollouts/rollout-crd.yaml"
+    for name, text, there in (("v1", "old", "old"), ("v1", "new", "old"), ("v2", "new", "new")):
+        said |= {"name": name, "text": text}
+        tools.definitions()
+        assert copied.read_text() == there
+
+
 def test_without_go_nothing_is_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "BIN", tmp_path / "bin")
     monkeypatch.setattr(modules, "GO", tmp_path / "go")

@@ -40,6 +40,22 @@ def test_an_image_is_given_the_gpus_where_there_are_some(docker: Path, monkeypat
         assert "--gpus=all" in how.command
 
 
+@pytest.mark.parametrize("here", [True, False])
+def test_an_engine_for_a_gpu_is_refused_where_there_is_none(
+    docker: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    script = f'[ "$1" != pull ] || touch {docker}.pulled\n[ "$1" != image ] || ' + "{ SAYS; }\n"
+    says = 'echo "[PATH=/bin NVIDIA_VISIBLE_DEVICES=all]"'
+    script = script.replace("SAYS", says if here else f"[ -e {docker}.pulled ] && {says}")
+    (docker.parent / "docker").write_text(f"#!/bin/sh\n{script}")
+    with pytest.raises(Refused, match=r"needs a GPU, .* GPU_RUNNER .* ENGINE_BASE"), engine.recipe(IMAGE, [0], 1):
+        pass
+    assert Path(f"{docker}.pulled").exists() is not here
+    monkeypatch.setenv("PERF_HARDWARE", "NVIDIA L4")
+    with engine.recipe(IMAGE, [0], 4000) as how:
+        assert "--gpus=all" in how.command
+
+
 def test_the_processes_of_a_container_are_those_inside_and_it_is_removed_at_the_end(
     docker: Path, tmp_path: Path
 ) -> None:

@@ -123,9 +123,22 @@ def test_a_first_release_has_floors_only(made: Callable[..., gate.Gate], monkeyp
 
 def test_the_live_release_is_what_the_environment_names(made: Callable[..., gate.Gate], tmp_path: Path) -> None:
     (tmp_path / "prod").mkdir()
-    (tmp_path / "prod/release.yaml").write_text("release: {images: {engine: live@sha256:1}}")
+    text = "release: {version: v1.2.0, images: {engine: live@sha256:1}}"
+    (tmp_path / "prod/release.yaml").write_text(text)
 
-    assert made().run()["baseline"] == "live@sha256:1"
+    assert made("--candidate", "r/engine@sha256:2").run()["baseline"] == "live@sha256:1"
+    assert made().run()["baseline"] == "v1.2.0"  # a tree, where there is no GPU
+
+
+def test_a_tree_meets_the_live_image_where_there_is_a_gpu(
+    made: Callable[..., gate.Gate], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prod").mkdir()
+    (tmp_path / "prod/release.yaml").write_text("release: {version: v1.2.0, images: {engine: live@sha256:1}}")
+    found = made()
+    monkeypatch.setenv("PERF_HARDWARE", "NVIDIA L4")
+
+    assert found.baseline() == "live@sha256:1"
 
 
 def test_the_gate_is_proven_by_windows_that_pass_and_by_a_quota_that_fails(made: Callable[..., gate.Gate]) -> None:

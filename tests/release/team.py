@@ -53,6 +53,12 @@ class Team:
         for version in versions:
             self.push(f"chore({environment}): release {version}", {path_of(environment): release_text(version)})
 
+    def close(self) -> None:
+        """Protect the released branch: nothing may be pushed to it any more."""
+        hook = self.bare / "hooks/update"
+        hook.write_text('#!/bin/sh\ntest "$1" != refs/heads/main\n')
+        hook.chmod(0o755)
+
     def version_in(self, environment: str) -> str:
         self.history.fetch()
         found = release_at(self.history, self.history.main, environment)
@@ -71,6 +77,7 @@ class Board:
     def __init__(self) -> None:
         self.pulls: list[PullRequest] = []
         self.marked: list[tuple[str, str, str]] = []
+        self.started: list[tuple[str, str]] = []
 
     def open(self, head: str, base: str, title: str, body: str) -> PullRequest:
         for one in self.pulls:
@@ -79,6 +86,9 @@ class Board:
         number = len(self.pulls) + 1
         self.pulls.append(PullRequest(number, f"http://forge/{number}", title, body, head, base, "", False, "open"))
         return self.pulls[-1]
+
+    def start(self, workflow: str, ref: str, inputs: dict[str, str]) -> None:
+        self.started.append((workflow, ref))
 
     def mark(self, sha: str, context: str, state: str, text: str, url: str = "") -> None:
         self.marked.append((sha, context, state))

@@ -34,6 +34,14 @@ def test_variants_are_kept_apart() -> None:
     assert "rating too few" in table(rows)[1]
 
 
+def test_a_query_that_never_said_how_it_ended_counts_for_its_rating_alone() -> None:
+    killed = query("a", 9, outcome="") | {"rating": 5}
+
+    (one,) = compared([query("a", 1), query("a", 3), killed], [killed, query("a", 1) | {"rating": 4}])
+
+    assert (one["n"], one["ok"][0], one["ttft_seconds"][0], one["rating"][0]) == (2, 1, 2, 4.5)
+
+
 def test_each_check_has_its_share_of_the_answers_that_it_was_made_of() -> None:
     results = ['{"empty": true, "json": false}', '{"empty": false}', '{"empty": false}', None]
     queries = [query("a", 1) | {"checks": one} for one in results]

@@ -32,6 +32,19 @@ def test_version_prints_and_tags(team: Team, repository: Path) -> None:
     assert "a door" in sluice("changelog", "--repository", clone.root).stdout
 
 
+@pytest.mark.parametrize(
+    ("title", "code"), [("", 0), ("feat(app): a door", 0), ("Add a door", 15), ("feat(app):a door", 15)]
+)
+def test_a_pull_requests_title_is_judged_like_a_commit(
+    team: Team, repository: Path, monkeypatch: pytest.MonkeyPatch, title: str, code: int
+) -> None:
+    made = team.push("feat: a door")
+    monkeypatch.setenv("PULL_TITLE", title)
+    done = sluice("version", made, "--repository", repository)
+    assert done.exit_code == code
+    assert ("the pull request's title" in done.stderr) == bool(code)
+
+
 def test_each_refusal_has_its_own_code_and_one_line(team: Team, repository: Path) -> None:
     before = team.history.git("ls-remote", "origin")
     bad = History(repository).commit(team.history.sha(team.history.main), {"a": "b"}, "Update stuff")

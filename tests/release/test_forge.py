@@ -98,6 +98,32 @@ def test_a_release_page_is_made_once(forge: Forge, answers: Scripted) -> None:
     assert not bodies(answers, "POST")
 
 
+def test_a_workflow_is_started_on_a_branch(forge: Forge, answers: Scripted) -> None:
+    """Both document POST …/dispatches with 204 and no content."""
+    answers.on("POST", f"{ROOT}/actions/workflows/ci.yml/dispatches", None, code=204)
+    forge.start("ci.yml", "promote/prod/v1.0.0", {})
+    assert bodies(answers, "POST") == [
+        ("/actions/workflows/ci.yml/dispatches", {"ref": "promote/prod/v1.0.0", "inputs": {}})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (403, "Resource not accessible by integration"),  # GitHub: without actions: write
+        (422, "Workflow does not have 'workflow_dispatch' trigger"),  # GitHub; Gitea: has no workflow_dispatch event
+        (404, "Not Found"),  # either: no such workflow; Gitea also where the repository has no Actions
+    ],
+)
+def test_a_workflow_that_is_not_started_is_a_refusal_in_one_line(
+    forge: Forge, answers: Scripted, code: int, said: str
+) -> None:
+    answers.on("POST", f"{ROOT}/actions/workflows/ci.yml/dispatches", {"message": said}, code=code)
+    with pytest.raises(Refused, match=f"{code}: {said}") as refusal:
+        forge.start("ci.yml", "promote/prod/v1.0.0", {})
+    assert "\n" not in str(refusal.value)
+
+
 @pytest.mark.parametrize("failures", [1, 2])
 def test_giteas_own_row_of_a_tag_comes_between_once(answers: Scripted, failures: int) -> None:
     for code in (*[500] * failures, 201):

@@ -1,7 +1,7 @@
 import pytest
 
 from release.errors import ForgeAway, Locked, Refused
-from release.history import Files
+from release.history import DECLINED, Files
 from tests.release.team import Team
 
 
@@ -33,8 +33,25 @@ def test_a_branch_that_takes_nothing_says_how_to_write_to_it(team: Team) -> None
     hook = team.bare / "hooks/update"
     hook.write_text("#!/bin/sh\nexit 1\n")
     hook.chmod(0o755)
-    with pytest.raises(Locked, match=r"delivery\.writes"):
-        team.history.amend("main", lambda tip: ({"a": "b"}, "chore: a"))
+    asked: list[str] = []
+
+    def change(tip: str) -> tuple[Files, str]:
+        asked.append(tip)
+        return {"a": "b"}, "chore: a"
+
+    with pytest.raises(Locked, match="let this identity past its protection"):
+        team.history.amend("main", change)
+    assert len(asked) == DECLINED  # a closed branch is no other writer, for whom it would be tried more often
+
+
+def test_the_branches_of_rollbacks_come_with_a_fetch(team: Team) -> None:
+    history, other = team.history, team.clone("other")
+    made = other.commit(other.sha(other.main), {"a": "b"}, "revert: x")
+    assert other.push(made, "refs/heads/rollback/prod/v1.0.0", "")
+    history.fetch()
+    assert history.sha("refs/remotes/origin/rollback/prod/v1.0.0") == made
+    assert history.fork(made, history.main) == history.sha(history.main)
+    assert history.fork(history.commit("", {"a": "b"}, "feat: elsewhere"), history.main) == ""
 
 
 def test_a_remote_that_is_away_is_another_error_than_a_wrong_name(team: Team) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from perf import hardware
 from release import image
 from release.build import Order
 from release.image import Target
@@ -85,6 +86,26 @@ def test_no_daemon_ends_the_command_with_one_line_and_code_5(monkeypatch: pytest
     assert done.exit_code == 5
     assert done.output.count("\n") == 1
     assert "no docker daemon answers" in done.output
+
+
+@pytest.mark.parametrize(
+    ("found", "more", "refused"),
+    [
+        (hardware.CPU, [], True),
+        (hardware.CPU, ["--engine-base", "r/vllm-cpu@sha256:ab"], False),
+        ("NVIDIA L4", [], False),
+    ],
+)
+def test_an_engine_that_this_machine_could_not_measure_is_refused_before_it_is_built(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, found: str, more: list[str], refused: bool
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nowhere.sock")
+    monkeypatch.setenv("PERF_HARDWARE", found)
+    arguments = ["--registry", "r", "--version", "v1.0.0", "--commit", "c", "--context", str(ROOT), "--measured-here"]
+    done = CliRunner().invoke(image.app, arguments + more)
+    assert (done.exit_code, done.output.count("\n")) == (5, 1)
+    assert ("set the repository variable GPU_RUNNER" in done.output) == refused
+    assert ("no docker daemon" in done.output) != refused
 
 
 def test_a_version_that_is_none_is_refused_before_anything_is_built() -> None:

@@ -1,8 +1,10 @@
 import pytest
 
 from release.errors import Locked, Refused
+from release.history import History
 from release.lock import STALE, held, latest, lock, ref_of
-from tests.release.team import Team
+from release.write import Written, path_of
+from tests.release.team import Team, release_text
 
 
 def test_a_second_deployment_waits_and_then_says_who_holds_it(team: Team) -> None:
@@ -67,3 +69,45 @@ def test_what_was_written_meanwhile_is_what_is_deployed(team: Team, monkeypatch:
     assert not (folder / "release.yaml").exists()
     latest(folder)
     assert "v1.0.0" in (folder / "release.yaml").read_text()
+
+
+def asked_back(history: History, version: str) -> str:
+    """The branch of a rollback that main takes no commit of."""
+    made = history.commit(history.sha(history.main), {path_of("staging"): release_text(version)}, "revert: back")
+    branch = f"rollback/staging/{version}"
+    assert history.push(made, f"refs/heads/{branch}", history.remote_tip(f"refs/heads/{branch}"))
+    return made
+
+
+def test_what_git_will_say_once_a_pull_request_is_merged_is_handed_over(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.history.root)
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    with held(True, "staging", "v1.0.0", lambda: Written("abc", "http://forge/1", True)):
+        assert ref_of("staging") in team.history.git("ls-remote", "origin")
+    written = Written(team.history.sha(team.history.main), "", True)
+    with pytest.raises(Refused, match="by now"), held(True, "staging", "v1.0.0", lambda: written):
+        raise AssertionError("deployed")
+
+
+def test_what_a_rollback_has_left_is_not_brought_back_while_its_pull_request_waits(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    made = asked_back(team.history, "v1.0.0")
+    said = r"rolled back by rollback/staging/v1\.0\.0, which waits; merge it, or delete that branch"
+    with pytest.raises(Refused, match=said), held(True, "staging", "v1.1.0"):
+        raise AssertionError("deployed")
+    team.releases("staging", "v1.2.0")
+    with held(True, "staging", "v1.2.0"):  # somebody went forward in git
+        pass
+    asked_back(team.history, "v1.1.0")
+    assert team.history.push("", "refs/heads/rollback/staging/v1.1.0", asked_back(team.history, "v1.1.0"))
+    with held(True, "staging", "v1.2.0"):  # the branch was deleted
+        pass
+    assert team.history.text(made, path_of("staging")) == release_text("v1.0.0")
+    team.push("revert: back", {path_of("staging"): release_text("v1.0.0")})
+    with held(True, "staging", "v1.0.0"):  # it was merged, and squashed
+        pass

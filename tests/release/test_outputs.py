@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from release.outputs import tell
+from release.outputs import RUN, page, tell
 
 
 def test_the_next_job_hears_it_and_outside_a_workflow_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -13,3 +13,11 @@ def test_the_next_job_hears_it_and_outside_a_workflow_nobody(tmp_path: Path, mon
     monkeypatch.delenv("GITHUB_OUTPUT")
     tell(new=False)
     assert "false" not in (tmp_path / "out").read_text()
+
+
+def test_a_run_has_a_page_and_a_persons_command_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in zip(RUN, ("https://forge", "me/llm", "7"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert page() == "https://forge/me/llm/actions/runs/7"
+    monkeypatch.delenv("GITHUB_RUN_ID")
+    assert page() == ""

@@ -2,12 +2,12 @@ import pytest
 
 from release.audit import Entry, read
 from release.environment import parsed
-from release.errors import UnknownVersion
+from release.errors import Locked, UnknownVersion
 from release.history import identity
-from release.rollback import find, logged, named, rollback
+from release.rollback import find, logged, named, rollback, told
 from release.verdict import settle
 from release.write import path_of
-from tests.release.team import GATES, Team, release_text
+from tests.release.team import GATES, Board, Team, release_text
 
 
 def tag(team: Team, version: str) -> None:
@@ -72,3 +72,42 @@ def test_a_tag_names_environment_and_version() -> None:
     for wrong in ("v1.2.0", "deploy/prod", "deploy/prod/latest"):
         with pytest.raises(UnknownVersion):
             named(wrong)
+
+
+def test_where_the_branch_is_closed_a_pull_request_asks_for_it(team: Team, board: Board) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+    team.close()
+    found = find(team.history, "prod", "v1.0.0", GATES)
+    written = rollback(team.history, "prod", found, "slow", lambda: board)  # type: ignore[arg-type,return-value]
+    assert (written.link, [one.head for one in board.pulls]) == ("http://forge/1", ["rollback/prod/v1.0.0"])
+    assert board.pulls[0].body.startswith("slow\n")
+    assert team.history.text(written.commit, path_of("prod")) == found.text
+    assert team.version_in("prod") == "v1.1.0"
+    line = told(written, "prod", "v1.0.0")
+    assert "takes no commit from here: merge http://forge/1, so that git says v1.0.0 too" in line
+    assert "\n" not in line
+    logged(team.history, "prod", found, "slow", lambda: written)
+    assert [(one.what, one.link) for one in read(team.history, "prod")] == [("rollback", "http://forge/1")]
+    settle(team.history, board, Entry("prod", "v1.0.0", "verdict", verdict="promoted"))  # type: ignore[arg-type]
+    assert (team.version_in("prod"), board.marked) == ("v1.1.0", [])  # git still says the other: nothing is touched
+
+
+def test_an_open_branch_asks_no_forge(team: Team) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+
+    def never() -> None:
+        raise AssertionError("asked")
+
+    assert rollback(team.history, "prod", find(team.history, "prod", "v1.0.0", GATES), "why", never).link == ""
+
+
+def test_a_closed_branch_and_no_forge_is_one_line_that_names_both_ways(team: Team) -> None:
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    tag(team, "v1.0.0")
+    team.close()
+    found = find(team.history, "prod", "v1.0.0", GATES)
+    with pytest.raises(Locked, match=r"past its protection.*a pull request is opened") as said:
+        rollback(team.history, "prod", found, "why", lambda: None)
+    assert "\n" not in str(said.value)

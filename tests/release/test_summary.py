@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from release.summary import PERF, QUALITY, publish, tables
+from release.audit import Entry
+from release.summary import PERF, QUALITY, publish, reported, tables
 
 GROUP = {"bleu": 71.2, "chrf": 80.1, "accuracy": 0.98, "cases": 300, "ci": {"bleu": [-0.4, 0.3]}}
 TRIAL = {"name": "candidate", "expected": "pass", "verdict": "fail", "reason": "bleu", "zh": GROUP, "all": GROUP}
@@ -13,6 +14,8 @@ THROUGHPUT: dict[str, Any] = {
     "verdict": "fail",
     "valid": True,
     "doubts": [],
+    "candidate": "r/engine@sha256:ab",
+    "hardware": "NVIDIA L4",
     "metrics": {"tokens_per_second": RATIO},
     "floors": [{"name": "tokens/s on x", "reached": 812.0, "needed": 900.0, "verdict": "fail"}],
 }
@@ -34,8 +37,17 @@ def test_both_gates_are_tables(tmp_path: Path) -> None:
     assert len(widths) == 1
 
 
+def test_it_says_which_engine_it_was(tmp_path: Path) -> None:
+    write(tmp_path, PERF, THROUGHPUT)
+    assert "Engine: `r/engine@sha256:ab` on `NVIDIA L4`." in tables(tmp_path, "")
+    (tmp_path / PERF).write_text(json.dumps(THROUGHPUT | {"candidate": str(tmp_path), "hardware": "cpu"}))
+    assert "Engine: this tree's on `cpu`." in tables(tmp_path, "")
+    write(tmp_path, QUALITY, {"cases": [TRIAL]})
+    assert "Engine: vLLM for the CPU." in tables(tmp_path, "h100-pool")
+
+
 def test_it_says_where_it_ran_and_what_did_not(tmp_path: Path) -> None:
-    assert "Ran on the hosted CPU, with the CPU engine." in tables(tmp_path, "")
+    assert "Ran on a hosted runner." in tables(tmp_path, "")
     assert "Ran on the runner `h100-pool`." in tables(tmp_path, "h100-pool")
     assert tables(tmp_path, "").count("Did not run here.") == 2
 
@@ -56,3 +68,15 @@ def test_the_jobs_page_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.delenv("GITHUB_STEP_SUMMARY")
     publish("c\n")
     assert (tmp_path / "page").read_text() == "a\nb\n"
+
+
+def test_the_page_of_a_verdicts_run_is_its_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "page"))
+    stopped = Entry("prod", "v1.2.0", "verdict", verdict="aborted", reason="bad-share failed")
+    asked = reported(stopped, lambda: ["40 of 120 bad", "stable: 1 of 900"])
+    assert not (tmp_path / "page").exists()  # git comes first, the figures take their time
+    assert asked() == ["40 of 120 bad", "stable: 1 of 900"]
+    said = "### v1.2.0 aborted in prod\n\nReason: bad-share failed\n\n- 40 of 120 bad\n- stable: 1 of 900\n"
+    assert (tmp_path / "page").read_text() == said
+    assert reported(Entry("dev", "v1.0.0", "verdict", verdict="promoted"), list)() == []
+    assert (tmp_path / "page").read_text().endswith("promoted in dev\n\n- No figures: no cluster was asked.\n")

@@ -22,7 +22,7 @@ def test_an_abort_takes_the_release_back_to_the_last_good_one(team: Team, board:
     newest = team.history.commits(team.history.main)[0]
     assert newest.subject == "revert(staging): v1.2.0 was stopped, v1.1.0 is what runs"
     assert "bad-share failed" in newest.body
-    assert "http://report" in newest.body
+    assert "Report: http://report" in newest.body
 
 
 def test_a_release_that_nobody_judged_is_passed_over(team: Team, board: Board) -> None:
@@ -72,6 +72,7 @@ def test_where_prod_wants_a_pull_request_the_revert_is_one(team: Team, board: Bo
     told(team, board, "prod", "v1.1.0", "aborted")
     assert team.version_in("prod") == "v1.1.0"
     assert [one.head for one in board.pulls] == ["revert/prod/v1.1.0"]
+    assert board.pulls[0].body == "Reason: none given\nReport: http://report"
 
 
 def test_the_verdict_is_a_status_of_the_commit(team: Team, board: Board) -> None:

@@ -76,6 +76,18 @@ def test_what_users_do_not_see_makes_no_version(team: Team) -> None:
     assert (found.name, found.new) == ("v0.1.0", False)
 
 
+def test_a_tag_made_by_hand_is_the_way_past_an_unconventional_merge(team: Team) -> None:
+    tagged(team.history, team.push("feat: zero"))
+    bad = team.push("Update stuff")
+    later = team.push("fix: one")
+    with pytest.raises(Unconventional):
+        following(team.history, later)
+    team.history.git(
+        "-c", "user.name=ada", "-c", "user.email=a@x", "tag", "--annotate", "--message=v0.1.1", "v0.1.1", bad
+    )
+    assert tagged(team.history, later).name == "v0.1.2"
+
+
 def test_an_unconventional_merge_changes_nothing(team: Team) -> None:
     made = team.push("Update stuff")
     with pytest.raises(Unconventional, match="Update stuff"):

@@ -170,17 +170,46 @@ def test_a_refusal_comes_before_git_and_traffic(
 
 
 def test_a_rollback_that_git_refuses_deploys_nothing_and_holds_no_lock(
-    rollback: Callable[[], Result], history: Callable[..., None], helm: Any, team: Team
+    rollback: Callable[[], Result], history: Callable[..., None], helm: Any, team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("SLUICE_FORGE", "GITHUB_REPOSITORY"):
+        monkeypatch.delenv(name, raising=False)
     history()
-    hook = team.bare / "hooks/update"
-    hook.write_text('#!/bin/sh\ntest "$1" != refs/heads/main\n')
-    hook.chmod(0o755)
+    team.close()
     done = rollback()
     assert done.exit_code == 11, done.output
     assert helm.asked("upgrade") == []
     assert ref_of("demo") not in team.history.git("ls-remote", "origin")
     assert [one.what for one in read(team.history, "prod")] == ["verdict"]
+
+
+def test_a_rollback_that_git_gets_by_a_pull_request_is_handed_over_at_once(
+    rollback: Callable[[], Result],
+    history: Callable[..., None],
+    helm: Any,
+    team: Team,
+    server: Callable[[], Scripted],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forge, ends = server(), {"head": {"ref": "rollback/prod/v1.0.0", "sha": "abc"}, "base": {"ref": "main"}}
+    forge.on("GET", "/api/v1/repos/ada/llm/pulls", [])
+    forge.on(
+        "POST",
+        "/api/v1/repos/ada/llm/pulls",
+        {"number": 1, "html_url": "http://forge/1", "title": "t", "state": "open"} | ends,
+    )
+    monkeypatch.setenv("SLUICE_FORGE", f"{forge.url}/api/v1/repos/ada/llm")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    history()
+    team.close()
+    done = rollback()
+    assert done.exit_code == 0, done.output
+    assert "merge http://forge/1" in done.stdout
+    assert '"fast": true' in sent(helm)
+    assert len(helm.asked("upgrade")) == 1
+    assert team.version_in("prod") == "v1.1.0"
+    last = read(team.history, "prod")[-1]
+    assert (last.what, last.link) == ("rollback", "http://forge/1")
 
 
 def test_an_environment_without_a_cluster_is_written_and_nothing_is_deployed(

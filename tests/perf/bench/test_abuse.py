@@ -1,47 +1,16 @@
+import itertools
+import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from perf.bench import abuse, attack
-from perf.bench.abuse import Load
+from perf.bench import abuse, attack, verdict
+from perf.bench.abuse import Pace
 from perf.bench.attack import Reply
 from perf.bench.others import Others
-
-ALONE = 4.0  # ms
-GOOD: dict[str, Any] = {"loads": {}, "engine_saw": 0, "memory_mb": [], "alone_p99_ms": 4.0}
-
-
-def load(*replies: Reply, others: float = ALONE, failed: int = 0, **more: Any) -> list[str]:
-    waits = Others([others / 1000] * 100, failed)
-    found = Load("n", list(replies), waits, wanted=(400,), **more).document(ALONE)["faults"]
-    assert isinstance(found, list)
-    return found
-
-
-def test_what_is_refused_at_once_and_disturbs_nobody_is_no_fault() -> None:
-    assert load(Reply(400, 0.01)) == []
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        (load(Reply(400, 0.01), Reply(200, 0.01)), "1 were answered with 200"),
-        (load(Reply(400, 0.2)), "a refusal took 200 ms"),
-        (load(Reply(400, 0.01), others=20), "others waited 5.0 times as long"),
-        (load(Reply(400, 0.01), failed=3), "3 requests of others failed"),
-        (load(Reply(400, 0.01), unfreed=7), "the engine went on with 7 streams of nobody"),
-    ],
-)
-def test_each_fault_is_said(found: list[str], said: str) -> None:
-    assert found == [said]
-
-
-def test_a_request_that_the_engine_saw_is_a_fault_and_so_is_memory_that_grows() -> None:
-    assert abuse.judged(GOOD)["faults"] == []
-    assert "the engine saw 2" in abuse.judged(GOOD | {"engine_saw": 2})["faults"][0]
-    assert abuse.judged(GOOD | {"memory_mb": [90, 100, 101, 100, 99, 101, 100]})["faults"] == []
-    assert "memory grew to 1.40" in abuse.judged(GOOD | {"memory_mb": [90, 100, 100, 120, 120, 140, 140]})["faults"][0]
+from perf.bench.verdict import Load, Round
 
 
 async def test_every_kind_of_abuse_is_refused_by_the_gateway_and_never_seen_by_the_engine(
@@ -53,13 +22,46 @@ async def test_every_kind_of_abuse_is_refused_by_the_gateway_and_never_seen_by_t
         monkeypatch.setattr(attack, name, value)
     cores = [min(os.sched_getaffinity(0))]
     with abuse.guarded(cores, cores) as (gateway, engine):
-        found = await abuse.loaded(gateway, engine, list(abuse.LOADS))
-        seen = (await attack.seen(engine.port))["abuse"]
+        found = await abuse.passed(gateway, engine, list(abuse.LOADS), Pace(load=0.0, quiet=0.05))
 
-    wrong = [(one.name, reply.status) for one in found for reply in one.replies if reply.status not in one.wanted]
-    assert wrong == []
-    assert [one.name for one in found if one.others.failed or one.unfreed] == []
-    assert seen == 0
+    loads = found.loads
+    assert [load.name for load in loads] == list(abuse.LOADS)
+    assert [(one.name, reply.status) for one in loads for reply in one.replies if reply.status not in one.wanted] == []
+    assert [one.name for one in loads if one.others.failed or one.unfreed] == []
+    assert found.engine_saw == 0
+    assert (len(found.memory_mb), len(found.quiets)) == (len(loads), len(loads) + 1)
     assert "Traceback" not in capfd.readouterr().err
-    text = abuse.table(abuse.judged(GOOD | {"loads": {one.name: one.document(ALONE) for one in found}}))
-    assert all(name in text for name in abuse.LOADS)
+    assert all(name in abuse.table(verdict.judged([found])) for name in abuse.LOADS)
+
+
+async def test_a_soak_keeps_every_round_all_loads_of_it() -> None:
+    paces: list[Pace] = []
+
+    async def one(pace: Pace) -> Round:
+        paces.append(pace)
+        return Round([], [], 0, [], len(paces))
+
+    clock = itertools.count(0.0, 60.0)
+    rounds = await abuse.soaked(one, 170, lambda: next(clock))
+
+    assert [round.ended for round in rounds] == [1, 2, 3]
+    assert paces == [abuse.FIRST, abuse.SOAK, abuse.SOAK]
+    assert len(await abuse.soaked(one, 0)) == 1
+
+
+@pytest.mark.parametrize(("failed", "code"), [(0, 0), (1, 3)])
+def test_a_request_of_others_that_failed_in_the_seventh_round_fails_the_soak(
+    failed: int, code: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def run(asked: Any) -> dict[str, Any]:
+        def load(number: int) -> Load:
+            return Load("slow-loris", [Reply(408, 2.0, True)], Others([0.001], failed * (number == 7)), 0, (408,))
+
+        rounds = [Round([load(number)], [Others([0.001])], 0, [130.0], 60.0 * number) for number in range(1, 11)]
+        return verdict.judged(rounds, asked.soak)
+
+    monkeypatch.setattr(abuse, "run", run)
+
+    assert abuse.main(["--soak", "600", "--out", str(tmp_path)]) == code
+    assert ("round 7, slow-loris: 1 requests of others failed" in capsys.readouterr().out) == bool(failed)
+    assert len(json.loads((tmp_path / "abuse.json").read_text())["rounds"]) == 10

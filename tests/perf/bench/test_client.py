@@ -4,6 +4,7 @@ import itertools
 import pytest
 
 from perf.bench import client
+from perf.blank import Blank
 
 
 async def test_every_frame_of_a_stream_is_counted_with_its_time(blank: int) -> None:
@@ -45,3 +46,25 @@ async def test_a_server_that_hangs_up_is_an_error() -> None:
     async with server:
         with pytest.raises(OSError, match="closed the connection"):
             await client.sequential(server.sockets[0].getsockname()[1], client.body(stream=False), 1)
+
+
+async def test_a_stream_whose_connection_ends_has_no_status_and_ends_no_other() -> None:
+    class Odd(Blank):
+        made = itertools.count()
+
+        def on_message_complete(self) -> None:
+            super().on_message_complete() if next(self.made) % 2 else self.transport.close()
+
+    server = await asyncio.get_running_loop().create_server(Odd, "127.0.0.1", 0)
+    async with server:
+        found = await client.streams(server.sockets[0].getsockname()[1], client.body(stream=True), 4)
+
+    assert sorted(one.status for one in found) == [0, 0, 200, 200]
+
+
+async def test_a_connection_that_has_ended_is_an_error_at_once(blank: int) -> None:
+    (link,) = await client.opened(blank, 1)
+    link.close()
+
+    with pytest.raises(OSError, match="has ended"):
+        await link.ask(client.body(stream=False))

@@ -52,3 +52,59 @@ async def test_each_answer_that_is_no_200_is_a_failure() -> None:
     _, found = await beside(Failing, 2 * others.EVERY)
 
     assert found.failed == len(found.waits) > 0
+
+
+class Leaving(Stalling):
+    """Ends the connection instead of the third answer."""
+
+    def data_received(self, data: bytes) -> None:
+        self.answered += 1
+        assert isinstance(self.transport, asyncio.Transport)
+        self.transport.close() if self.answered == 3 else self.answer()
+
+
+async def test_a_connection_that_the_server_ends_is_a_failure_and_its_user_asks_again() -> None:
+    _, found = await beside(Leaving, 8 * others.EVERY)
+
+    assert found.failed >= others.USERS
+    assert len(found.waits) > 2 * others.USERS
+
+
+class Gone(Leaving):
+    answered = 2
+
+
+async def test_a_server_that_is_gone_fails_each_request_and_ends_nothing() -> None:
+    async def work() -> list[Reply]:
+        server.close()
+        await asyncio.sleep(4 * others.EVERY)
+        return []
+
+    server = await asyncio.get_running_loop().create_server(Gone, "127.0.0.1", 0)
+    _, found = await others.beside(server.sockets[0].getsockname()[1], work())
+
+    assert found.failed >= 2 * others.USERS
+    assert found.waits == []
+
+
+class Refusing(Stalling):
+    """Has no place for the crowd."""
+
+    def data_received(self, data: bytes) -> None:
+        assert isinstance(self.transport, asyncio.Transport)
+        self.transport.write(ANSWER.replace(b"200", b"429" if b"sk-crowd" in data else b"200", 1))
+
+
+async def test_one_more_of_a_crowd_asks_one_at_a_time_and_its_refusals_are_timed() -> None:
+    async def work() -> list[Reply]:
+        await asyncio.sleep(4 * others.EVERY)
+        return [Reply(429, 0.5, slow=True)]
+
+    server = await asyncio.get_running_loop().create_server(Refusing, "127.0.0.1", 0)
+    async with server:
+        replies, found = await others.beside(server.sockets[0].getsockname()[1], work(), crowd="sk-crowd")
+
+    assert found.failed == 0
+    assert {one.status for one in replies} == {429}
+    assert [one.slow for one in replies][:2] == [True, False]
+    assert all(one.seconds > 0 for one in replies)

@@ -26,6 +26,13 @@ def test_one_lost_frame_is_missed() -> None:
     assert results.missed(results.states({"lost_frames": 0}, Raw())) == []
 
 
+def test_one_failure_among_the_open_streams_is_missed() -> None:
+    for failed, missed in ((0, []), (1, ["failed_streams"])):
+        raw = Raw()
+        raw.add("memory", {"before_mb": 90, "open_mb": 140, "failed": failed})
+        assert results.missed(results.states(results.figures(raw), raw)) == missed
+
+
 def test_what_was_added_is_the_median_of_what_each_round_added() -> None:
     raw = rounds_of([1.5, 9.5, 1.6], [1.0, 9.0, 1.2])  # the second round was on a busy machine
 

@@ -33,6 +33,12 @@ def test_a_failure_has_no_latency() -> None:
         rounds.good([Answer(0.0, status=200), Answer(0.0, status=502)])
 
 
+def test_a_stream_that_failed_or_ended_early_is_counted() -> None:
+    found = [Answer(0.0, status=200, frames=7), Answer(0.0, status=200, frames=6), Answer(0.0, status=429)]
+
+    assert rounds.cut(found, 5) == 2
+
+
 @pytest.mark.parametrize(
     ("change", "rate"),
     [({}, 700.0), ({"failed": 1}, 0.0), ({"p99_ms": 60.0}, 0.0)],

@@ -1,0 +1,170 @@
+"""What the rounds of `make bench ABUSE=1` come to, and which of it is a fault.
+
+A p99 of one load in one round is that of some hundred requests: a single pause of the machine decides it. Waiting is
+therefore judged twice over more: each load over all rounds, and each round over all loads, both against what the users
+waited alone in the same minutes, and without an allowance. Everything that may never happen is judged in every round.
+"""
+
+import itertools
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from perf.bench.attack import Reply
+from perf.bench.others import Others
+from perf.stats import percentile
+
+REFUSED_MS, OTHERS = 50.0, 2.0
+LIMIT_MB = 512 * 2**20 / 1e6  # gateway.resources.limits.memory in charts/llm/values.yaml: then its pod is killed
+FLAT_HOURS = 24  # that abuse without a pause must take to get there: long enough for a person to end it
+LEAST_ROUNDS = 5  # after the warm-up: fewer make no slope
+
+
+@dataclass
+class Load:
+    """What one kind of abuse came to."""
+
+    name: str
+    replies: list[Reply] = field(default_factory=list)
+    others: Others = field(default_factory=Others)  # how ordinary users fared meanwhile
+    unfreed: int = 0  # streams that the engine went on with
+    wanted: Sequence[int] = ()  # statuses that may be answered here; none when nothing is asked
+
+    @property
+    def refusals(self) -> list[float]:
+        """Seconds of those whose client did not slow them down itself."""
+        return [one.seconds for one in self.replies if one.status >= 400 and not one.slow]
+
+    def document(self, alone: float) -> dict[str, Any]:
+        found = {
+            "requests": len(self.replies),
+            "statuses": {str(status): self.count(status) for status in sorted({one.status for one in self.replies})},
+            "refusals_timed": len(self.refusals),
+            "refused_p99_ms": 1000 * (percentile(self.refusals, 99) or 0.0),
+            "refused_most_ms": 1000 * max(self.refusals, default=0.0),
+        }
+        return found | waited(self.others, alone) | {"faults": self.faults()}
+
+    def count(self, status: int) -> int:
+        return sum(one.status == status for one in self.replies)
+
+    def faults(self) -> list[str]:
+        """What may never happen."""
+        said = []
+        if self.wanted and (other := [one.status for one in self.replies if one.status not in self.wanted]):
+            said.append(f"{len(other)} were answered with {other[0]}")
+        if (refused := 1000 * (percentile(self.refusals, 99) or 0.0)) > REFUSED_MS:
+            said.append(f"a refusal took {refused:.0f} ms")
+        if any(one.status == 429 for one in self.replies) and not self.refusals:
+            said.append("no refusal was timed")
+        if self.others.failed:
+            said.append(f"{self.others.failed} requests of others failed")
+        if self.unfreed:
+            said.append(f"the engine went on with {self.unfreed} streams of nobody")
+        return said
+
+
+@dataclass
+class Round:
+    """All loads once; `quiets` lie before, between and behind them."""
+
+    loads: list[Load]
+    quiets: list[Others]
+    engine_saw: int  # of the refused requests
+    memory_mb: list[float]  # the gateway's, after each load
+    ended: float  # seconds of any steady clock
+
+    def document(self) -> dict[str, Any]:
+        alone = pooled(self.quiets).ms(99)
+        return {
+            "alone_p99_ms": alone,
+            "quiets_p99_ms": [one.ms(99) for one in self.quiets],
+            **waited(pooled(load.others for load in self.loads), alone),
+            "engine_saw": self.engine_saw,
+            "memory_mb": self.memory_mb,
+            "loads": {load.name: load.document(alone) for load in self.loads},
+        }
+
+
+def pooled(some: Iterable[Others]) -> Others:
+    every = list(some)
+    return Others([wait for one in every for wait in one.waits], sum(one.failed for one in every))
+
+
+def waited(others: Others, alone: float) -> dict[str, float]:
+    return {
+        "others": len(others.waits),
+        "others_p50_ms": others.ms(50),
+        "others_p99_ms": others.ms(99),
+        "others_most_ms": others.ms(100),
+        "others_ratio": others.ms(99) / alone if alone else 0.0,
+        "others_failed": others.failed,
+    }
+
+
+def merged(loads: Sequence[Load]) -> Load:
+    """One kind of abuse over all rounds."""
+    replies = [reply for load in loads for reply in load.replies]
+    others, unfreed = pooled(load.others for load in loads), sum(load.unfreed for load in loads)
+    return Load(loads[0].name, replies, others, unfreed, loads[0].wanted)
+
+
+def hourly(rounds: Sequence[Round]) -> float | None:
+    """Megabytes per hour by which the gateway grows; None when the rounds are too few to say.
+
+    The least of each round, which is what it does not give back; the first is the warm-up. Theil and Sen's slope, the
+    median of those between any two rounds: a third of them may be outliers.
+    """
+    points = [(one.ended, min(one.memory_mb)) for one in rounds[1:]]
+    if len(points) < LEAST_ROUNDS:
+        return None
+    slopes = [(after - before) / (late - early) for (early, before), (late, after) in itertools.combinations(points, 2)]
+    return 3600 * statistics.median(slopes)
+
+
+def judged(rounds: Sequence[Round], soak: float = 0.0) -> dict[str, Any]:
+    """The report; `soak` is how many seconds were asked for after the first round."""
+    alone = pooled(quiet for one in rounds for quiet in one.quiets).ms(99)
+    loads = [merged(same) for same in zip(*(one.loads for one in rounds), strict=True)]
+    found: dict[str, Any] = {
+        "alone_p99_ms": alone,
+        "loads": {load.name: load.document(alone) for load in loads},
+        "engine_saw": sum(one.engine_saw for one in rounds),
+        "memory_mb": [min(one.memory_mb) for one in rounds],
+        "memory_mb_per_hour": hourly(rounds),
+        "rounds": [one.document() for one in rounds],
+    }
+    said = [*forbidden(rounds), *slowed(found), *(grown(found) if soak else [])]
+    return found | {"faults": said}
+
+
+def forbidden(rounds: Sequence[Round]) -> list[str]:
+    said = []
+    for number, one in enumerate(rounds, 1):
+        said += [f"round {number}, {load.name}: {fault}" for load in one.loads for fault in load.faults()]
+        if failed := pooled(one.quiets).failed:
+            said.append(f"round {number}: {failed} requests of others failed where nobody disturbed them")
+        if one.engine_saw:
+            said.append(f"round {number}: the engine saw {one.engine_saw} of the refused requests")
+    return said
+
+
+def slowed(found: dict[str, Any]) -> list[str]:
+    each = [*found["loads"].items(), *((f"round {number}", one) for number, one in enumerate(found["rounds"], 1))]
+    return [
+        f"{name}: others waited {one['others_ratio']:.1f} times as long"
+        for name, one in each
+        if one["others_ratio"] > OTHERS
+    ]
+
+
+def grown(found: dict[str, Any]) -> list[str]:
+    slope, last = found["memory_mb_per_hour"], found["memory_mb"][-1]
+    if slope is None:
+        return [f"memory: {len(found['rounds'])} rounds say nothing, {LEAST_ROUNDS + 1} are needed: soak for longer"]
+    if last + slope * FLAT_HOURS <= LIMIT_MB:
+        return []
+    return [
+        f"memory: {last:.0f} MB and {slope:.1f} more each hour: a pod's {LIMIT_MB:.0f} MB do not last {FLAT_HOURS} h"
+    ]
