@@ -58,7 +58,11 @@ class Settings(BaseSettings):
     )
     keys_file: Path | None = Field(default=None, description="hashed API keys and their limits; empty: no key needed")
     limits_url: str = Field(default="", description="redis:// or valkey:// to count in across pods; empty: per pod")
-    max_tokens: int = Field(default=8192, gt=0, description="of an answer, however a client words it")
+    max_tokens: int = Field(
+        default=8192,
+        gt=0,
+        description="of an answer, where a client names a number; the chart tells vLLM too, for who names none",
+    )
     max_n: int = Field(default=8, gt=0, description="answers to one prompt")
     max_batch: int = Field(default=64, gt=0, description="prompts in one request")
     max_stop: int = Field(default=16, gt=0, description="stop texts")
