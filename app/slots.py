@@ -7,6 +7,7 @@ from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
 
+ALONE = " (of this gateway pod alone)"  # what a key is told whose limit holds per pod
 GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all, two together 4/9 each
 
 
@@ -35,7 +36,7 @@ class Slots:
             raise Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
         if key:
             if key.concurrency and self.held[key.name] >= key.concurrency:
-                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key are under way")
+                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key{ALONE} are under way")
             if self.held[key.name] >= GREED * (self.most - self.taken):
                 raise Busy(429, "unfair", "this key holds most of the places: try again in a second")
 

@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from app import admission, call
+from app.keys import Key
 from app.settings import Settings
+from app.slots import Slots
 from tests.app.conftest import KEY, Door, Engine, opened
 
 COMPLETIONS = "/v1/completions"
@@ -80,6 +82,24 @@ async def test_what_is_more_than_the_engines_bear_is_429_and_they_never_see_it(
         assert (await door.post(COMPLETIONS, ASKED, x_sluice_probe=KEY))[0] == 200
         for each in waiting:
             each.cancel()
+
+
+async def test_who_is_refused_last_gives_its_place_on_all_gateways_back(
+    keyed: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    async def leased(key: Key) -> str:
+        return "a lease"
+
+    monkeypatch.setattr(keyed.gateway.quotas, "begin", leased)
+    monkeypatch.setattr(keyed.gateway.quotas, "end", lambda key, lease: given.append((key and key.name, lease)))
+    assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 200
+    monkeypatch.setattr(keyed.gateway.slots, "look", lambda key: None)
+    monkeypatch.setattr(keyed.gateway.slots, "take", Slots(0).look)
+    assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 429
+
+    assert given == [("team", "a lease")] * 2
 
 
 async def test_every_request_starts_once_and_ends_once(door: Door, engine: Engine) -> None:
