@@ -30,11 +30,10 @@ async def test_a_lease_that_is_given_back_is_somebody_elses_once(leases: Leases)
     assert await leases.take("a", 1) == ""
 
 
-async def test_what_nobody_gives_back_runs_out(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
-    await leases.take("a", 1)
-    now = time.time()
-    monkeypatch.setattr("app.leases.time.time", lambda: now + 99)
-    assert await leases.take("a", 1) == ""
+async def test_what_nobody_gives_back_runs_out_one_by_one(leases: Leases, monkeypatch: pytest.MonkeyPatch) -> None:
+    now, taken = time.time(), list[bool]()
+    for after in (0, 50, 99, 101, 102, 151):
+        monkeypatch.setattr("app.leases.time.time", lambda at=now + after: at)
+        taken.append(bool(await leases.take("a", 2)))
 
-    monkeypatch.setattr("app.leases.time.time", lambda: now + 101)
-    assert await leases.take("a", 1)
+    assert taken == [True, True, False, True, False, True]
