@@ -37,7 +37,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         Refusal: it does not come in; it is counted all the same.
     """
     gateway: Gateway = request.app.state.gateway
-    entry = begun(request, gateway)
+    entry, key, lease = begun(request, gateway), None, ""
     try:
         entry.source, arm = call.probe(request, gateway.settings)
         key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
@@ -49,12 +49,14 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         who = described(request.headers, call.user_of(request, asked), entry.key)
         if key:
             await gateway.quotas.take(key)
+            lease = await gateway.quotas.begin(key)
         place = gateway.place(who, arm, entry.source)
         wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
         wanted.key = entry.key
-        exchange = gateway.begin(wanted, key, place)
+        exchange = gateway.begin(wanted, key, place, lease)
     except Refusal as refusal:
         entry.code = refusal.code
+        gateway.quotas.end(key, lease)
         refused(gateway, entry.source, refusal)
         raise
     entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace

@@ -33,6 +33,7 @@ class Arms:
     canary: tuple[str, ...] = ()
     canary_started: bool = True  # one of its pods has been ready: from then on its absence is a failure
     stable_release: str = ""  # what stable runs, where that is known to be another than `release`
+    gateways: int = 1  # that share these engines
 
     @property
     def step(self) -> str:
@@ -76,6 +77,12 @@ class Board:
     def __init__(self, *listeners: Listener) -> None:
         self.listeners = list(listeners)
         self.arms: Arms | None = None
+
+    def hears(self, listener: Listener) -> None:
+        """One more that listens, to the view that is there already too."""
+        self.listeners.append(listener)
+        if self.arms:
+            listener(self.arms)
 
     def show(self, arms: Arms) -> None:
         if arms == self.arms:

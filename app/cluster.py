@@ -1,6 +1,7 @@
 """The arms as the cluster says them: one Rollout's weights, and the ready pods of both its templates."""
 
 import asyncio
+import socket
 from typing import Any
 
 from app.arms import Arms, Board, parts_of
@@ -79,6 +80,7 @@ class ClusterArms:
             canary=ready_now,
             canary_started=not in_progress or bool(ready_now) or self.started or weight > 0,
             stable_release=runs if runs != newest else "",
+            gateways=self.gateways(),
         )
 
     def begun(self, newest: str, canary: str) -> None:
@@ -98,9 +100,23 @@ class ClusterArms:
         found = [pod for pod in self.pods.values() if template_of(pod) == template]
         return tuple(sorted(f"http://{pod['status']['podIP']}:{port}" for pod in found if ready(pod)))
 
+    def gateways(self) -> int:
+        """Pods that are like this one, and ready or this one: a pod's host name is its own."""
+        own = self.pods.get(socket.gethostname())
+        if own is None:
+            return 1
+        like = [pod for pod in self.pods.values() if part_of(pod) == part_of(own)]
+        return sum(pod is own or ready(pod) for pod in like)
+
 
 def template_of(pod: Object) -> str:
     return str(pod["metadata"].get("labels", {}).get(HASH, ""))
+
+
+def part_of(pod: Object) -> tuple[str, ...]:
+    """What it has in common with the pods of its part, whatever their version."""
+    labels = pod["metadata"].get("labels", {})
+    return tuple(labels.get(f"app.kubernetes.io/{name}", "") for name in ("name", "instance", "component"))
 
 
 def release(meta: Object, otherwise: str) -> str:

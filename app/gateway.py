@@ -95,7 +95,7 @@ class Gateway:
         arm = arms.choose(person.user, self.settings.salt, first=first)
         return Place(arms, arm, flags.chosen(person, arm))
 
-    def begin(self, call: Call, key: Key | None, place: "Place") -> Exchange:
+    def begin(self, call: Call, key: Key | None, place: "Place", lease: str = "") -> Exchange:
         """Count the start; nothing may be waited for since its place was chosen.
 
         Raises:
@@ -107,7 +107,7 @@ class Gateway:
         exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
         exchange.question, exchange.prompt = call.question, len(call.body) // BYTES_PER_TOKEN
         exchange.variant = place.chosen.name if place.chosen is not NOTHING else ""
-        exchange.whenever = lambda tokens: self.free(key, tokens)
+        exchange.whenever = lambda tokens: self.free(key, tokens, lease)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
         return exchange
@@ -117,10 +117,11 @@ class Gateway:
         """The words that no answer may hold, where there are such."""
         return self.words.now or None if self.words and self.settings.block_words else None
 
-    def free(self, key: Key | None, tokens: int) -> None:
+    def free(self, key: Key | None, tokens: int, lease: str = "") -> None:
         self.slots.free(key)
         if key:
             self.quotas.spend(key, tokens)
+            self.quotas.end(key, lease)
 
     def close(self) -> None:
         """The time to drain is up: what still runs is told so."""

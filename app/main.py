@@ -38,6 +38,8 @@ from app.traces import Traces
 from app.turns import Turns
 from app.words import Words, loaded
 
+LEASE_SPARE_SECONDS = 60  # beyond the longest request
+
 
 def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
@@ -82,10 +84,14 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
-        slots, quotas = Slots(settings.max_inflight), Quotas(settings.limits_url)
+        slots, quotas = (
+            Slots(settings.max_inflight, settings.max_inflight_per_engine),
+            Quotas(settings.limits_url, settings.total_seconds + LEASE_SPARE_SECONDS),
+        )
         parts = (settings, counters, ledger, board, pool, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
-        board.listeners.append(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
+        board.hears(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))
+        board.hears(slots.fit)
         yield
 
 

@@ -51,9 +51,18 @@ class Settings(BaseSettings):
     forget_seconds: float = Field(default=60, ge=0, description="how long counters outlive their release")
     max_body_bytes: int = Field(default=1024 * 1024, gt=0, description="of a request")
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
+    max_inflight_per_engine: int = Field(
+        default=0,
+        ge=0,
+        description="requests at once per ready engine pod, of all gateway pods together; 0: any number",
+    )
     keys_file: Path | None = Field(default=None, description="hashed API keys and their limits; empty: no key needed")
     limits_url: str = Field(default="", description="redis:// or valkey:// to count in across pods; empty: per pod")
-    max_tokens: int = Field(default=8192, gt=0, description="of an answer, however a client words it")
+    max_tokens: int = Field(
+        default=8192,
+        gt=0,
+        description="of an answer, where a client names a number; the chart tells vLLM too, for who names none",
+    )
     max_n: int = Field(default=8, gt=0, description="answers to one prompt")
     max_batch: int = Field(default=64, gt=0, description="prompts in one request")
     max_stop: int = Field(default=16, gt=0, description="stop texts")

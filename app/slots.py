@@ -1,20 +1,30 @@
 """The places of one gateway, and who holds them: nobody may take so many that the next one finds none."""
 
+import math
 from collections import Counter
 
+from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
 
+ALONE = " (of this gateway pod alone)"  # what a key is told whose limit holds per pod
 GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all, two together 4/9 each
 
 
 class Slots:
-    """`most` requests at once; the free places are for everybody."""
+    """`most` requests at once, fewer where the engines have not so many places; the free ones are for everybody."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, per_engine: int = 0) -> None:
+        self.limit, self.per_engine = most, per_engine
         self.most = most
         self.held: Counter[str] = Counter()
         self.taken = 0
+
+    def fit(self, arms: Arms) -> None:
+        """Take this gateway's share of the places that the engines have; one that is away is seen to fail."""
+        if self.per_engine:
+            engines = max(1, len({*arms.stable, *arms.canary}))
+            self.most = min(self.limit, math.ceil(self.per_engine * engines / arms.gateways))
 
     def look(self, key: Key | None) -> None:
         """Nothing, when there is a place.
@@ -26,7 +36,7 @@ class Slots:
             raise Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
         if key:
             if key.concurrency and self.held[key.name] >= key.concurrency:
-                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key are under way")
+                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key{ALONE} are under way")
             if self.held[key.name] >= GREED * (self.most - self.taken):
                 raise Busy(429, "unfair", "this key holds most of the places: try again in a second")
 

@@ -1,7 +1,9 @@
 """The order in which a request is looked at, and that it is counted once however it ends."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,9 @@ from typing import Any
 import pytest
 
 from app import admission, call
+from app.keys import Key
 from app.settings import Settings
+from app.slots import Slots
 from tests.app.conftest import KEY, Door, Engine, opened
 
 COMPLETIONS = "/v1/completions"
@@ -53,6 +57,49 @@ async def test_a_refused_question_costs_its_key_nothing(keyed: Door) -> None:
 async def test_a_probe_needs_no_key(keyed: Door) -> None:
     assert (await keyed.post(COMPLETIONS, ASKED, x_sluice_probe=KEY))[0] == 200
     assert keyed.outcomes(source="probe") == {"ok": 1}
+
+
+async def test_what_is_more_than_the_engines_bear_is_429_and_they_never_see_it(
+    settings: Settings, engine: Engine, canary: Any
+) -> None:
+    engine.mode = "hang"
+    limits = {"max_inflight_per_engine": 2, "whole_seconds": 20, "total_seconds": 20}
+    async with opened(settings.model_copy(update=limits)) as door, asyncio.TaskGroup() as group:
+        waiting = [group.create_task(door.post(COMPLETIONS, ASKED)) for _ in range(2)]
+        async with asyncio.timeout(5):
+            while engine.running < 2:
+                await asyncio.sleep(0.01)
+        status, headers, content = await door.post(COMPLETIONS, ASKED)
+
+        assert (status, headers["retry-after"], code(content)) == (429, "1", "overloaded")
+        assert json.loads(content)["error"]["type"] == "rate_limit_error"
+        assert door.outcomes() == {"rejected": 1}
+        assert len(engine.asked) == 2
+
+        one = canary(5)  # another pod, which makes room for two more
+        door.gateway.board.show(replace(one, canary=("http://127.0.0.1:1",)))
+        engine.mode = "good"
+        assert (await door.post(COMPLETIONS, ASKED, x_sluice_probe=KEY))[0] == 200
+        for each in waiting:
+            each.cancel()
+
+
+async def test_who_is_refused_last_gives_its_place_on_all_gateways_back(
+    keyed: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = []
+
+    async def leased(key: Key) -> str:
+        return "a lease"
+
+    monkeypatch.setattr(keyed.gateway.quotas, "begin", leased)
+    monkeypatch.setattr(keyed.gateway.quotas, "end", lambda key, lease: given.append((key and key.name, lease)))
+    assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 200
+    monkeypatch.setattr(keyed.gateway.slots, "look", lambda key: None)
+    monkeypatch.setattr(keyed.gateway.slots, "take", Slots(0).look)
+    assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 429
+
+    assert given == [("team", "a lease")] * 2
 
 
 async def test_every_request_starts_once_and_ends_once(door: Door, engine: Engine) -> None:

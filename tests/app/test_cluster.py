@@ -44,6 +44,29 @@ def test_without_a_release_everything_is_stables() -> None:
     )
 
 
+def gateway(name: str, template: str, ready: str = "True", instance: str = "llm", **meta: Any) -> dict[str, Any]:
+    found = pod(name, template, ready, **meta)
+    parts = {"name": "llm", "instance": instance, "component": "gateway"}
+    found["metadata"]["labels"] |= {f"app.kubernetes.io/{part}": value for part, value in parts.items()}
+    return found
+
+
+def test_the_gateways_that_share_the_engines_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "own")
+    pods = [
+        gateway("own", "gw-1", ready="False"),  # it is not ready before it knows the engines
+        gateway("other", "gw-1"),
+        gateway("newest", "gw-2"),
+        gateway("starting", "gw-2", ready="False"),
+        gateway("leaving", "gw-1", deletionTimestamp="2026-01-01T00:00:00Z"),
+        gateway("somebody-elses", "gw-1", instance="another"),
+    ]
+    arms, alone = view(rollout(), OLD, *pods), view(rollout(), OLD, pods[1])
+
+    assert arms is not None and alone is not None
+    assert (arms.gateways, alone.gateways) == (3, 1)
+
+
 def test_a_release_in_progress_has_the_rollouts_weight_and_both_arms_pods() -> None:
     arms = view(rollout("new", weight=5), OLD, NEW)
 

@@ -34,7 +34,7 @@ async def rows(url: str, query: str) -> list[dict[str, Any]]:
     async with asyncio.timeout(10):
         while not found:
             await asyncio.sleep(0.02)
-            found = [row for row in await store.rated() if row["query_id"] == query]
+            found = [row for row in await store.rated() if row["query_id"] == query and row["outcome"]]
     await store.engine.dispose()
     return found
 

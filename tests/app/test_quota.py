@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import hashlib
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,32 @@ async def test_with_a_store_limits_hold_across_pods(scheme: str) -> None:
     await asyncio.gather(*one.spending)
     assert await taken(other, limits.model_copy(update={"requests_per_minute": None})) == 0
     assert one.away_until == other.away_until == 0
+
+
+@pytest.mark.usefixtures("store")
+async def test_the_places_of_a_key_are_shared_and_those_of_a_killed_pod_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one, other, limits = Quotas("redis://127.0.0.1:1", 100), Quotas("redis://127.0.0.1:1", 100), key(concurrency=2)
+    first, _ = await one.begin(limits), await other.begin(limits)
+    with pytest.raises(Busy, match="2 requests of this key are under way"):
+        await other.begin(limits)
+
+    one.end(limits, first)
+    await asyncio.gather(*one.spending)
+    assert await other.begin(limits)
+
+    now = time.time()
+    monkeypatch.setattr("app.leases.time.time", lambda: now + 101)
+    assert await one.begin(limits) and await one.begin(limits)
+
+
+async def test_without_a_store_a_limit_says_that_it_is_this_pods() -> None:
+    for quotas in (Quotas(""), Quotas("redis://127.0.0.1:1")):
+        assert await quotas.begin(key(concurrency=1)) == await quotas.begin(key(concurrency=1)) == ""
+        await taken(quotas, key(requestsPerMinute=1))
+        with pytest.raises(Busy, match="of this gateway pod alone"):
+            await quotas.take(key(requestsPerMinute=1))
 
 
 async def test_a_store_that_is_away_lets_each_pod_count_alone() -> None:
@@ -192,5 +219,25 @@ async def test_two_gateways_count_in_one_real_redis_and_each_for_itself_without_
             assert await asked(one, two, one) == 3  # each takes five tokens, the third is over
             await asyncio.gather(*one.gateway.quotas.spending, *two.gateway.quotas.spending)
             assert await asked(two, one, two) == 0
+            body = {"prompt": "a"}
+            settings.keys_file.write_text(f"keys: [{{name: b, sha256: '{digest}', concurrency: 1}}]")
+            for each in (one, two):
+                each.gateway.keys.reload()
+            engine.mode = "hang"
+            first = asyncio.create_task(one.post("/v1/completions", body, authorization="Bearer k"))
+            async with asyncio.timeout(5):
+                while not engine.running:
+                    await asyncio.sleep(0.01)
+            status, _, said = await two.post("/v1/completions", body, authorization="Bearer k")
+            assert (status, json.loads(said)["error"]["code"]) == (429, "concurrency_exceeded")
+            first.cancel()
+            async with asyncio.timeout(5):
+                while one.gateway.ledger.running or one.gateway.quotas.spending:
+                    await asyncio.sleep(0.01)
+            engine.mode = "good"
+            assert await asked(two, one) == 2
+            settings.keys_file.write_text(f"keys: [{{name: c, sha256: '{digest}', requestsPerMinute: 6}}]")
+            for each in (one, two):
+                each.gateway.keys.reload()
         assert await asked(one, two) == 2
         assert min(door.gateway.quotas.away_until for door in (one, two)) > 0

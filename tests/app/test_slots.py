@@ -1,5 +1,6 @@
 import pytest
 
+from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
 from app.slots import Slots
@@ -73,3 +74,33 @@ def test_looking_takes_no_place_and_refuses_as_taking_does() -> None:
     with pytest.raises(Busy):
         slots.look(one)
     slots.look(key("other"))
+
+
+@pytest.mark.parametrize(
+    ("stable", "canary", "gateways", "most"),
+    [
+        (1, 0, 1, 10),
+        (3, 0, 1, 30),
+        (3, 1, 1, 40),
+        (3, 0, 2, 15),
+        (1, 0, 3, 4),  # rounded up: every gateway takes somebody
+        (50, 0, 1, 100),  # its own limit holds as well
+        (0, 0, 1, 10),  # no engine is ready: that is no reason for a 429
+    ],
+)
+def test_places_are_those_of_the_engines_shared_by_the_gateways(
+    stable: int, canary: int, gateways: int, most: int
+) -> None:
+    slots = Slots(100, per_engine=10)
+    urls = [f"http://{number}" for number in range(stable + canary)]
+    arms = Arms("n/llm", "v2-r2", "v2", True, 5, tuple(urls[:stable]), tuple(urls[stable:]), gateways=gateways)
+    slots.fit(arms)
+
+    assert taken(slots, None) == most
+
+
+def test_without_a_limit_per_engine_their_number_does_not_matter() -> None:
+    slots = Slots(100)
+    slots.fit(Arms("n/llm", "v2-r2", "v2", False, 0, ("http://a",)))
+
+    assert taken(slots, None) == 100

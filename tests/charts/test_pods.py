@@ -231,3 +231,15 @@ def test_selectors_find_their_pods(chart):
 def test_a_number_reaches_the_gateway_as_it_was_written(chart, name, given, told):
     [settings_map] = chart.render(gateway={"settings": {name: given}}).all("ConfigMap")
     assert told in settings_map["data"].values()
+
+
+@pytest.mark.parametrize(("values", "told"), [({}, "512"), ({"maxInflightPerEngine": 40}, "40")])
+def test_the_gateway_knows_what_an_engine_bears(chart, values, told):
+    assert chart.render(gateway=values).all("ConfigMap")[0]["data"]["SLUICE_MAX_INFLIGHT_PER_ENGINE"] == told
+
+
+def test_gateway_and_engine_bound_an_answer_by_the_same_number(chart):
+    rendered = chart.render(gateway={"maxTokens": 300})
+    [engine] = rendered.one("Rollout", "llm-engine")["spec"]["template"]["spec"]["containers"]
+    told = {one["name"]: one.get("value") for one in engine["env"]}
+    assert told["SLUICE_MAX_TOKENS"] == rendered.all("ConfigMap")[0]["data"]["SLUICE_MAX_TOKENS"] == "300"

@@ -16,6 +16,7 @@ from tests.charts.conftest import ROOT, HelmRefused
         {"engine": {"gpu": {"kind": "h100"}}},
         {"gateway": {"settings": {"firstTokenSecond": 3}}},
         {"gateway": {"nodePort": 80}},
+        {"gateway": {"maxInflightPerEngine": -1}},
         {"rollouts": {"threshold": 0.5}},
         {"rollouts": {"steps": [{"weight": 0, "minimum": 1, "pause": 3}, {"weight": 1, "minimum": 1}]}},
         {"rollouts": {"steps": [{"weight": 0, "minimum": 1}]}},

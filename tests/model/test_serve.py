@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import stat
@@ -33,6 +34,14 @@ def test_without_an_environment_the_pin_decides() -> None:
 
 def test_the_shutdown_timeout_is_passed_on() -> None:
     assert value(serve.command(pin.load(), FOLDER, {"SLUICE_SHUTDOWN_SECONDS": "30"}, []), "--shutdown-timeout") == "30"
+
+
+def test_an_answer_whose_request_names_no_number_is_bounded_and_the_site_has_the_last_word() -> None:
+    own = '--override-generation-config={"max_new_tokens": 5}'
+    line = serve.command(pin.load(), FOLDER, {"SLUICE_MAX_TOKENS": "300"}, [own])
+    assert json.loads(value(line, "--override-generation-config")) == {"max_new_tokens": 300}
+    assert line.index("--override-generation-config") < line.index(own)
+    assert "--override-generation-config" not in serve.command(pin.load(), FOLDER, {}, [])
 
 
 def test_arguments_of_the_pod_come_last_and_win() -> None:

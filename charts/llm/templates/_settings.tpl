@@ -7,6 +7,8 @@ SLUICE_ENGINE_PORT: {{ include "llm.trafficPort" . | quote }}
 SLUICE_PORT: "8080"
 SLUICE_PROBE_KEY_FILE: /etc/sluice/probe/key
 SLUICE_MAX_PER_USER: {{ int (.Subcharts.rollouts.Files.Get "gates.yaml" | fromYaml).strata.maxPerUser | quote }}
+SLUICE_MAX_INFLIGHT_PER_ENGINE: {{ int .Values.gateway.maxInflightPerEngine | quote }}
+SLUICE_MAX_TOKENS: {{ int .Values.gateway.maxTokens | quote }}
 SLUICE_DRAIN_SECONDS: {{ int .Values.gateway.drainSeconds | quote }}
 SLUICE_RESCUE: {{ .Values.gateway.rescue.enabled | quote }}
 SLUICE_RESCUE_SHARE: {{ .Values.gateway.rescue.share | quote }}
