@@ -75,11 +75,11 @@ def say(client: httpx2.Client, user: str, query: str, rating: int, comment: str)
 
 
 def kept(namespace: str, queries: set[str]) -> list[dict[str, Any]]:
-    """The rows of these queries, once they are all there; a gateway writes what it knows every half second."""
+    """The rows of these queries, once they are all there and whole; a gateway writes every half second."""
     deadline = time.monotonic() + WRITTEN_SECONDS
     while True:
         found = [row for row in database.rows(namespace, ROWS) if row["query_id"] in queries]
-        if {row["query_id"] for row in found} == queries or time.monotonic() > deadline:
+        if {row["query_id"] for row in found if row["outcome"]} == queries or time.monotonic() > deadline:
             return found
         time.sleep(POLL_SECONDS)
 

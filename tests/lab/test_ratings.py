@@ -108,3 +108,9 @@ def test_each_thing_that_is_kept_otherwise_is_said(rows: list[dict[str, Any]], f
 
 def test_a_row_as_it_was_said_is_no_difference() -> None:
     assert ratings.differences([SAID], [rating()]) == []
+
+
+def test_a_row_is_waited_for_until_its_answer_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(["", "", "ok"])
+    monkeypatch.setattr("lab.database.rows", lambda *_: [{"query_id": "q", "outcome": next(looks)}])
+    assert ratings.kept("demo", {"q"}) == [{"query_id": "q", "outcome": "ok"}]
