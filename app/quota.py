@@ -26,7 +26,7 @@ log = structlog.get_logger()
 class Quotas:
     """Fixed windows of a minute. A store that is away is no reason to refuse: this pod counts alone meanwhile."""
 
-    def __init__(self, url: str, lease_seconds: float = 660) -> None:
+    def __init__(self, url: str, lease_seconds: float) -> None:
         self.here = FixedWindowRateLimiter(MemoryStorage())
         self.shared = shared(url) if url else None
         self.leases = Leases(address(url), lease_seconds) if url else None

@@ -51,7 +51,7 @@ async def taken(quotas: Quotas, one: Key, most: int = 50) -> int:
 
 
 async def test_requests_of_a_minute_are_limited_per_key() -> None:
-    quotas = Quotas("")
+    quotas = Quotas("", 100)
 
     assert await taken(quotas, key(requestsPerMinute=3)) == 3
     assert await taken(quotas, key(requestsPerMinute=3).model_copy(update={"name": "b"})) == 3
@@ -59,7 +59,7 @@ async def test_requests_of_a_minute_are_limited_per_key() -> None:
 
 
 async def test_a_key_is_told_when_to_come_back() -> None:
-    quotas, one = Quotas(""), key(requestsPerMinute=1)
+    quotas, one = Quotas("", 100), key(requestsPerMinute=1)
     await quotas.take(one)
     with pytest.raises(Busy, match="1 requests per minute") as raised:
         await quotas.take(one)
@@ -68,7 +68,7 @@ async def test_a_key_is_told_when_to_come_back() -> None:
 
 
 async def test_tokens_that_were_spent_are_gone_for_this_minute() -> None:
-    quotas, one = Quotas(""), key(tokensPerMinute=100)
+    quotas, one = Quotas("", 100), key(tokensPerMinute=100)
     assert await taken(quotas, one) == 50
 
     quotas.spend(one, 150)
@@ -79,7 +79,7 @@ async def test_tokens_that_were_spent_are_gone_for_this_minute() -> None:
 @pytest.mark.usefixtures("store")
 @pytest.mark.parametrize("scheme", ["redis", "valkey"])
 async def test_with_a_store_limits_hold_across_pods(scheme: str) -> None:
-    one, other = Quotas(f"{scheme}://127.0.0.1:1"), Quotas(f"{scheme}://127.0.0.1:1")
+    one, other = Quotas(f"{scheme}://127.0.0.1:1", 100), Quotas(f"{scheme}://127.0.0.1:1", 100)
     limits = key(requestsPerMinute=4, tokensPerMinute=100)
 
     assert await taken(one, limits, 3) == 3
@@ -109,7 +109,7 @@ async def test_the_places_of_a_key_are_shared_and_those_of_a_killed_pod_come_bac
 
 
 async def test_without_a_store_a_limit_says_that_it_is_this_pods() -> None:
-    for quotas in (Quotas(""), Quotas("redis://127.0.0.1:1")):
+    for quotas in (Quotas("", 100), Quotas("redis://127.0.0.1:1", 100)):
         assert await quotas.begin(key(concurrency=1)) == await quotas.begin(key(concurrency=1)) == ""
         await taken(quotas, key(requestsPerMinute=1))
         with pytest.raises(Busy, match="of this gateway pod alone"):
@@ -117,7 +117,7 @@ async def test_without_a_store_a_limit_says_that_it_is_this_pods() -> None:
 
 
 async def test_a_store_that_is_away_lets_each_pod_count_alone() -> None:
-    quotas = Quotas("redis://127.0.0.1:1")
+    quotas = Quotas("redis://127.0.0.1:1", 100)
 
     assert await taken(quotas, key(requestsPerMinute=3)) == 3
     assert quotas.away_until > 0
@@ -126,7 +126,7 @@ async def test_a_store_that_is_away_lets_each_pod_count_alone() -> None:
 async def test_a_store_that_hangs_costs_a_moment_and_not_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "STORE_SECONDS", 0.05)
     async with await asyncio.start_server(lambda reader, writer: asyncio.sleep(5), "127.0.0.1", 0) as server:
-        quotas = Quotas(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        quotas = Quotas(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}", 100)
         async with asyncio.timeout(1):
             assert await taken(quotas, key(requestsPerMinute=3)) == 3
 
