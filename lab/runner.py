@@ -6,14 +6,16 @@ import re
 import shutil
 import subprocess
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab import paths
+from lab import leftovers, paths
 
 SECONDS = 900
+EVENT = ".git/event.json"  # of a clone
 USED = re.compile(r"uses: ([\w.-]+/[\w.-]+@[0-9a-f]{40})")
 CHECKOUT = "actions/checkout@"  # act's own: the clone is there already
 # act fetches every action before it looks at an `if`; one that a run here does come to turns it red
@@ -63,27 +65,33 @@ class Runner:
 
     def run(self, clone: Path, workflow: str, event: str, payload: Mapping[str, Any], *only: str) -> Ran:
         """Run the jobs of one workflow file for one event; `only` narrows them as act's own options do."""
-        file = clone / ".git/event.json"
-        file.write_text(json.dumps(payload))
+        (clone / EVENT).write_text(json.dumps(payload))
+        mark = f"sluice_{uuid.uuid4()}"
+        words = [*self.command(clone, workflow, event), "--env", f"{leftovers.MARK}={mark}", *only]
+        # act reads the secret in its environment
+        env = os.environ | {"GITHUB_TOKEN": self.token, "PATH": programs(clone), leftovers.MARK: mark}
+        log = clone / f".git/{workflow}.log"  # a pipe would be open for as long as what an interrupted run left
+        began = time.monotonic()
+        try:
+            with log.open("wb") as out:
+                done = subprocess.run(  # noqa: S603 - the lab's own
+                    words, cwd=clone, stdout=out, stderr=out, check=False, timeout=SECONDS, env=env
+                )
+        except BaseException:
+            leftovers.end(mark)
+            raise
+        said = COLOUR.sub("", log.read_text(errors="replace"))
+        return Ran(workflow, done.returncode, said, round(time.monotonic() - began, 1))
+
+    def command(self, clone: Path, workflow: str, event: str) -> list[str]:
         words = [str(paths.BIN / "act"), event, "--workflows", f".github/workflows/{workflow}.yml"]
-        words += ["--eventpath", str(file), "--platform", "ubuntu-latest=-self-hosted", "--actor", self.actor]
+        words += ["--eventpath", str(clone / EVENT), "--platform", "ubuntu-latest=-self-hosted", "--actor", self.actor]
         words += ["--secret", "GITHUB_TOKEN"]
-        env = {"SLUICE_FORGE": self.forge, "GITHUB_ACTOR": self.actor, **self.env}
-        words += [word for key, value in env.items() for word in ("--env", f"{key}={value}")]
+        jobs = {"SLUICE_FORGE": self.forge, "GITHUB_ACTOR": self.actor, **self.env}
+        words += [word for key, value in jobs.items() for word in ("--env", f"{key}={value}")]
         words += [word for key, value in self.variables.items() for word in ("--var", f"{key}={value}")]
         words += [word for one in elsewhere(clone) for word in ("--local-repository", one)]
-        began = time.monotonic()
-        done = subprocess.run(  # noqa: S603 - the lab's own
-            [*words, *only],
-            cwd=clone,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-            timeout=SECONDS,
-            env=os.environ | {"GITHUB_TOKEN": self.token, "PATH": programs(clone)},  # act reads the secret here
-        )
-        return Ran(workflow, done.returncode, COLOUR.sub("", done.stdout), round(time.monotonic() - began, 1))
+        return words
 
 
 def programs(clone: Path) -> str:

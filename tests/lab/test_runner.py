@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from lab import paths
+from lab import paths, process, runner
 from lab.runner import Ran, Runner, programs
 
 ACT = """#!/bin/sh
@@ -52,6 +52,16 @@ def test_an_action_that_is_not_on_this_machine_has_a_stand_in_that_is_red(clone:
     assert f"--local-repository aws-actions/amazon-ecr-login@{sha}={clone}/.git/absent" in ran.log
     [step] = YAML(typ="safe").load((clone / ".git/absent/action.yml").read_text())["runs"]["steps"]
     assert subprocess.run(["bash", "-c", step["run"]], capture_output=True).returncode == 1
+
+
+def test_what_an_interrupted_run_started_in_a_session_of_its_own_is_ended(
+    clone: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (clone.parent / "act").write_text(f"#!/bin/sh\nsetsid sleep 61 &\necho $! > {clone}/pid\nsleep 62\n")
+    monkeypatch.setattr(runner, "SECONDS", 2)
+    with pytest.raises(subprocess.TimeoutExpired):
+        Runner("http://forge", "secret", "ada").run(clone, "ci", "push", {})
+    assert process.started_ticks(int((clone / "pid").read_text())) is None
 
 
 def test_each_job_that_ended_is_told_with_how(clone: Path) -> None:
