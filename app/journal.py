@@ -42,7 +42,9 @@ class Entry:
     def outcome(self) -> str:
         if self.exchange:
             return self.exchange.ended or ""
-        return "rejected" if self.status in (429, 503) else "client_4xx" if self.status >= 400 else ""
+        if self.status in (429, 503):
+            return "rejected"
+        return "client_4xx" if 400 <= self.status < 500 else ""  # a 500 is a fault of ours: no outcome of a request
 
     def said(self, salt: str) -> dict[str, Any]:
         """The line, without what is not known."""

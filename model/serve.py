@@ -18,13 +18,16 @@ def command(pin: pins.Pin, folder: Path, env: Mapping[str, str], extra: Sequence
     line += ["--port", env.get("SLUICE_ENGINE_PORT") or "8000"]
     if grace := env.get("SLUICE_SHUTDOWN_SECONDS"):  # vLLM's own default aborts every request at SIGTERM
         line += ["--shutdown-timeout", grace]
-    if most := env.get(
-        "SLUICE_MAX_TOKENS"
-    ):  # vLLM's own bound for all, also for who names none: it shortens, and refuses nothing
-        line += ["--override-generation-config", f'{{"max_new_tokens": {int(most)}}}']
+    if most := env.get("SLUICE_MAX_TOKENS"):
+        line += bounded(int(most))
     if pin.adapters:
         line += ["--enable-lora", "--lora-modules", *[f"{name}={folder / at}" for name, at in pin.adapters.items()]]
     return [*line, *pin.args, *extra]
+
+
+def bounded(most: int) -> list[str]:
+    """vLLM's own bound on the tokens of every answer, also where nobody names one: it shortens, and refuses nothing."""
+    return ["--override-generation-config", f'{{"max_new_tokens": {most}}}']
 
 
 def verified(file: Path, env: Mapping[str, str]) -> tuple[pins.Pin, Path]:

@@ -11,7 +11,7 @@ import pytest
 
 from app.engines import VLLM
 from app.settings import Settings
-from model import make, running
+from model import make, running, serve
 from model.running import free_port
 from tests.app.collector import collecting
 from tests.app.conftest import Door, opened
@@ -19,6 +19,7 @@ from tests.lab import contract
 
 COLLECTOR = free_port()
 MARKER = "marker-4711-zebra"
+MOST = 450  # tokens of an answer, as the engine is started
 LONG = {"messages": [{"role": "user", "content": "Tell me everything."}], "max_tokens": 400, "ignore_eos": True}
 PHASES = {  # a tiny model's first token is there at once: before it, a fake engine is asked
     "before headers": {**LONG, "stream": False},
@@ -32,7 +33,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     os.environ |= {"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf", "OTEL_BSP_SCHEDULE_DELAY": "200"}
     python = running.environment_of(Path(os.environ.get("SLUICE_CACHE", "/var/cache/sluice")))
     traces = ("--otlp-traces-endpoint", f"http://127.0.0.1:{COLLECTOR}/v1/traces")
-    with running.engine(make.TINY, python, tmp_path_factory.mktemp("engine") / "log", *traces) as url:
+    with running.engine(
+        make.TINY, python, tmp_path_factory.mktemp("engine") / "log", *traces, *serve.bounded(MOST)
+    ) as url:
         yield url
 
 
@@ -78,6 +81,15 @@ async def test_answers_come_through_the_gateway(door: Door, stream: bool) -> Non
 
     assert (status, door.outcomes()) == (200, {"ok": 1})
     assert door.count("sluice_tokens_total", direction="out") == 5
+
+
+@pytest.mark.parametrize("named", [{}, {"max_tokens": MOST + 50}])
+async def test_no_answer_is_longer_than_the_engine_was_started_for(door: Door, named: dict[str, int]) -> None:
+    body = {name: value for name, value in LONG.items() if name != "max_tokens"} | named
+    status, _, _ = await door.post("/v1/chat/completions", body)
+
+    assert (status, door.outcomes()) == (200, {"ok": 1})
+    assert door.count("sluice_tokens_total", direction="out") == MOST
 
 
 async def test_a_refusal_of_vllms_is_told_without_the_prompt(door: Door) -> None:
