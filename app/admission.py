@@ -8,7 +8,7 @@ from starlette.requests import Request
 from app import call, caps
 from app.arms import Arms
 from app.call import Call
-from app.cycle import CLIENT
+from app.cycle import CLIENT, Client
 from app.errors import Refusal
 from app.exchange import Exchange
 from app.gateway import Gateway
@@ -41,8 +41,9 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     try:
         entry.source, arm = call.probe(request, gateway.settings)
         key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
-        entry.key = request.scope[CLIENT].key = key.name if key else ""
-        gateway.slots.look(key)  # before anything is spent on a request that cannot be taken
+        client: Client = request.scope[CLIENT]
+        entry.key = client.key = key.name if key else ""
+        gateway.slots.look(key, client.before)  # before anything is spent on a request that cannot be taken
         asked = meant(await call.read(request, gateway.settings), gateway.settings)
         caps.checked(asked, gateway.settings)
         gateway.shapes.check(path, asked)

@@ -159,11 +159,16 @@ def unplaced(app: FastAPI) -> dict[str, str]:
     return {"x-sluice-version": arms.version if arms else app.state.settings.version, "x-sluice-variant": NONE}
 
 
-def whose(app: FastAPI, authorization: str) -> str:
-    """The name of the API key that is shown; '' where none is asked for, and for one that nobody has."""
+def whose(app: FastAPI, authorization: str) -> Key | None:
+    """The API key that is shown; None where none is asked for, and for one that nobody has."""
     gateway: Gateway | None = getattr(app.state, "gateway", None)
     try:
-        key = gateway.keys.of(authorization) if gateway else None
+        return gateway.keys.of(authorization) if gateway else None
     except Refusal:
-        return ""
-    return key.name if key else ""
+        return None
+
+
+def full(app: FastAPI, key: Key | None, before: int) -> bool:
+    """Whether a request will be refused, with so many of its key's before it that wait."""
+    gateway: Gateway | None = getattr(app.state, "gateway", None)
+    return bool(gateway and gateway.slots.why(key, before))

@@ -13,6 +13,7 @@ from app.turns import Turns
 from app.wire import Line, Reply
 
 SOON_SECONDS = 0.1  # a reset that comes later may be somebody's between us and an engine that is at work
+SPARE = 4  # connections to an engine that a crowd leaves to others: to make one takes as long as four turns of it
 KEEP_ALIVE_SECONDS = 2  # uvicorn, which vLLM runs on, closes an idle connection after 5 s: never send on one so old
 
 
@@ -84,7 +85,7 @@ class Pool:
         until = began + seconds
         said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1", "replace")
         request = b"%b%bcontent-length: %d\r\n\r\n%b" % (to.head, said, len(body), body)
-        if line := self.kept(engine):
+        if line := self.kept(engine, key):
             try:
                 return await asked(line, request, seconds, key)
             except HungUp as fault:
@@ -94,10 +95,10 @@ class Pool:
         line = await self.connected(engine, to, until - self.loop.time())
         return await asked(line, request, until - self.loop.time(), key)
 
-    def kept(self, engine: str) -> Line | None:
-        """A connection that was used before and is good still."""
-        idle = self.idle.get(engine)
-        while idle:
+    def kept(self, engine: str, key: str) -> Line | None:
+        """A connection that was used before and is good still; whoever asks for much makes others, and leaves some."""
+        idle, left = self.idle.get(engine, []), SPARE if key in self.turns.waiting else 0
+        while len(idle) > left:
             line = idle.pop()
             if not line.closed and self.loop.time() - line.since < KEEP_ALIVE_SECONDS:
                 return line

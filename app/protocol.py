@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
+from app.keys import Key
 from app.rest import Rest, nothing
 from app.turns import Turns
 
@@ -42,7 +43,8 @@ class Protocol(HttpToolsProtocol):
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
     turns: Turns  # of the loop
-    whose: Callable[[str], str] = staticmethod(str)  # whom an Authorization names
+    whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
+    full: Callable[[Key | None, int], bool] = staticmethod(lambda key, before: False)  # for one more
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -90,26 +92,38 @@ class Protocol(HttpToolsProtocol):
         return True
 
     def data_received(self, data: bytes) -> None:
+        self.other.before = 0
         if self.parted or (not self.waiting and self.turns.room()):
             self.received(data)
             return
-        if not self.waiting:
-            self.other.key = self.whose(shown(data)) or self.other.key
-        if self.turns.first(self.other.key):
+        key = None if self.waiting else self.whose(shown(data))
+        if key:
+            self.other.key = key.name
+        if self.turns.first(self.other.key) or (not self.waiting and self.told(key)):
             self.received(data)
         else:
-            self.wait(data)
+            self.wait(data, self.other.key)
 
-    def wait(self, data: bytes) -> None:
+    def told(self, key: Key | None) -> bool:
+        """Whether this request will be refused, and may be so at once, ahead of its key's others."""
+        before = self.turns.requests[self.other.key]
+        if self.turns.overtaken or not self.full(key, before):
+            return False
+        self.turns.overtaken, self.other.before = True, before
+        return True
+
+    def wait(self, data: bytes, key: str) -> None:
         """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
         if self.waiting or len(data) > WAITING_BYTES:
             self.held = True
             self.transport.pause_reading()
         self.waiting += 1
-        self.turns.wait(self.other.key, functools.partial(self.go_on, data))
+        self.turns.requests[key] += 1
+        self.turns.wait(key, functools.partial(self.go_on, data, key))
 
-    def go_on(self, data: bytes) -> None:
+    def go_on(self, data: bytes, key: str) -> None:
         self.waiting -= 1
+        self.turns.requests[key] -= 1
         if self.transport.is_closing():
             return
         if self.held and not self.waiting:

@@ -17,15 +17,15 @@ from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import DefaultFormatter
 
-from app.gateway import unplaced, whose
+from app.gateway import full, unplaced, whose
 from app.protocol import Protocol
 from app.settings import Settings
 
 CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
 # objects that came and stayed between two looks for garbage among them; such looks between two among what these left;
-# those between two among all. A look at the 100 000 objects of two thousand streams takes 20 ms, and next to none is
-# found: what a connection or a request leaves refers to nothing that refers to it
-GARBAGE = (4_000, 200, 20)
+# those between two among all. Next to none is found, for what a connection or a request leaves refers to nothing that
+# refers to it. But a look stops everybody: at a burst's 20 000 new objects for 4 ms, at all of 2 000 streams for 20 ms
+GARBAGE = (500, 1_600, 20)
 FILES = 16_384  # open at once: for so many there is room from the start
 KEEP_ALIVE_SECONDS = 75  # longer than clients and load balancers keep theirs: whoever closes first must not be us
 
@@ -88,6 +88,7 @@ def reserve(files: int) -> None:
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
     own |= {"said": staticmethod(lambda: unplaced(app)), "whose": staticmethod(lambda shown: whose(app, shown))}
+    own["full"] = staticmethod(lambda key, before: full(app, key, before))
     own["turns"] = app.state.turns
     return uvicorn.Config(
         app,

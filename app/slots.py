@@ -26,19 +26,32 @@ class Slots:
             engines = max(1, len({*arms.stable, *arms.canary}))
             self.most = min(self.limit, math.ceil(self.per_engine * engines / arms.gateways))
 
-    def look(self, key: Key | None) -> None:
-        """Nothing, when there is a place.
+    def look(self, key: Key | None, before: int = 0) -> None:
+        """Nothing, when there is a place; `before` are the key's requests that came sooner and wait unread.
 
         Raises:
             Busy: there is none, or not for this key.
         """
-        if self.taken >= self.most:
-            raise Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
+        if code := self.why(key, before):
+            said = {
+                "overloaded": f"{self.most} requests are under way: try again in a second",
+                "concurrency_exceeded": f"{key.concurrency if key else 0} requests of this key{ALONE} are under way",
+                "unfair": "this key holds most of the places: try again in a second",
+            }
+            raise Busy(429, code, said[code])
+
+    def why(self, key: Key | None, before: int) -> str:
+        """The code of a refusal; '' when there is a place."""
+        taken = self.taken + before
+        if taken >= self.most:
+            return "overloaded"
         if key:
-            if key.concurrency and self.held[key.name] >= key.concurrency:
-                raise Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key{ALONE} are under way")
-            if self.held[key.name] >= GREED * (self.most - self.taken):
-                raise Busy(429, "unfair", "this key holds most of the places: try again in a second")
+            held = self.held[key.name] + before
+            if key.concurrency and held >= key.concurrency:
+                return "concurrency_exceeded"
+            if held >= GREED * (self.most - taken):
+                return "unfair"
+        return ""
 
     def take(self, key: Key | None) -> None:
         """Take a place, to be freed with `free`. Raises as `look`."""

@@ -5,21 +5,32 @@ would be two thousand that everybody else waits behind, and so would be the end 
 """
 
 import asyncio
-from collections import deque
+import time
+from collections import Counter, deque
 from collections.abc import Callable
 
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
-MOST = 2  # and when it is more: a request of somebody else waits for about three turns
+AHEAD = 2  # keys that get one thing done in a turn ahead of all that waits
+SECONDS = 0.00015  # of a turn while work waits: a request of somebody else waits for about three of them
+NONE = 4  # turns in a row, at the most, in which nothing is done of what waits
 Work = Callable[[], None]
 
 
 class Turns:
-    """Of one loop; `key` names whoever the work is done for, and has its own order."""
+    """Of one loop; `key` names whoever the work is done for, and has its own order.
 
-    def __init__(self, room: int = ROOM, most: int = MOST) -> None:
-        self.size, self.most, self.done = room, most, 0
+    What is begun in a turn costs most later, where its tasks run and its sockets are read. So nobody asks what a work
+    costs: after a short turn one more is done, after a long one half as many, even none while many requests come in.
+    """
+
+    def __init__(self, room: int = ROOM, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.size, self.clock, self.done = room, clock, 0
+        self.most, self.none = room, 0  # to be done of what waits; turns in a row without any
+        self.began = clock()
         self.waiting: dict[str, deque[Work]] = {}  # the next key first
+        self.requests = Counter[str]()  # among what waits, by key
         self.served = set[str]()  # who got something done ahead of others in this turn
+        self.overtaken = False  # a refusal went ahead of its own key's requests in this turn
         self.turning = False  # the end of this turn will be seen
 
     def room(self) -> bool:
@@ -34,7 +45,7 @@ class Turns:
 
     def first(self, key: str) -> bool:
         """Whether work may be done at once although there is no room: one of a key that has nothing waiting."""
-        if key in self.waiting or key in self.served or len(self.served) >= self.most:
+        if key in self.waiting or key in self.served or len(self.served) >= AHEAD:
             return False
         self.served.add(key)
         return True
@@ -48,13 +59,22 @@ class Turns:
 
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
-        self.done, self.turning = 0, bool(self.waiting)
+        self.fit()
+        self.done, self.turning, self.overtaken = 0, bool(self.waiting), False
         self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)
         while self.waiting and self.done < self.most:
             self.done += 1
             self.next()()
+
+    def fit(self) -> None:
+        """How much of what waits this turn is for, by how long the last one took."""
+        began, self.began = self.began, self.clock()
+        self.most = min(self.size, self.most + 1) if self.began - began <= SECONDS else self.most // 2
+        self.none = 0 if self.most else self.none + 1
+        if self.none > NONE:
+            self.most, self.none = 1, 0
 
     def next(self) -> Work:
         key = next(iter(self.waiting))

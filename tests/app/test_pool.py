@@ -5,6 +5,7 @@ import socket
 import ssl
 import struct
 import subprocess
+from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from app import pool
 from app.lost import HungUp, Unreachable
-from app.pool import Pool, address
+from app.pool import SPARE, Pool, address
 
 BODY = b'{"choices": [{"text": "a", "finish_reason": "stop"}]}'
 
@@ -342,3 +343,12 @@ async def test_https_is_spoken_with_engines_whose_certificate_is_known_alone(
             assert [await asked(friend, engine.url) for _ in range(2)] == [BODY] * 2
         assert len(engine.heads) == 2
         await gone(engine)
+
+
+async def test_a_crowd_leaves_connections_to_others(one: Pool) -> None:
+    async with serving() as engine:
+        await asyncio.gather(*(asked(one, engine.url) for _ in range(SPARE + 1)))
+        one.turns.waiting = {"crowd": deque([lambda: None])}
+        found = [one.kept(engine.url, key) is not None for key in ("crowd", "crowd", *["other"] * (SPARE + 1))]
+
+    assert found == [True, False, *[True] * SPARE, False]

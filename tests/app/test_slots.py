@@ -28,6 +28,17 @@ def test_nobody_comes_in_when_all_places_are_taken() -> None:
     assert taken(slots, None) == 1
 
 
+def test_those_that_came_sooner_and_wait_count_as_if_they_were_in() -> None:
+    slots, one = Slots(100), key("one", concurrency=3)
+    slots.take(one)
+
+    slots.look(one, before=1)
+    for who, before, code in ((one, 2, "concurrency_exceeded"), (key("two"), 80, "unfair"), (None, 99, "overloaded")):
+        with pytest.raises(Busy) as refused:
+            slots.look(who, before)
+        assert refused.value.code == code
+
+
 def test_a_greedy_key_leaves_places_for_others() -> None:
     slots = Slots(100)
 

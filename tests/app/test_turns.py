@@ -1,6 +1,7 @@
 import asyncio
 import functools
 import hashlib
+import itertools
 import json
 from collections import deque
 from pathlib import Path
@@ -15,7 +16,7 @@ from app.main import create_app
 from app.protocol import WAITING_BYTES
 from app.server import config
 from app.settings import Settings
-from app.turns import Turns
+from app.turns import NONE, Turns
 
 MANY = 200
 
@@ -27,6 +28,11 @@ def settings(settings: Settings, tmp_path: Path) -> Settings:
     settings.keys_file.write_text(json.dumps({"keys": named}))
     settings.connect_seconds = settings.first_token_seconds = 20  # a slow machine is no fault
     return settings
+
+
+def still() -> float:
+    """A clock by which every turn is short."""
+    return 0.0
 
 
 async def turned() -> None:
@@ -47,7 +53,7 @@ def put(turns: Turns, done: list[str], *names: str) -> None:
 
 
 async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is_room_again() -> None:
-    turns, done = Turns(room=2, most=2), list[str]()
+    turns, done = Turns(2, still), list[str]()
     for _ in range(3):
         put(turns, done, "a1", "a2")
         assert done == ["a1", "a2"]
@@ -56,7 +62,7 @@ async def test_what_there_is_room_for_is_done_at_once_and_in_every_turn_there_is
 
 
 async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its_order() -> None:
-    turns, done = Turns(room=2, most=2), list[str]()
+    turns, done = Turns(2, still), list[str]()
     put(turns, done, *(names := ["a1", "a2", "a3", "a4", "a5", "a6"]))
 
     seen = []
@@ -70,7 +76,7 @@ async def test_what_is_too_much_for_one_turn_is_done_in_the_next_ones_and_in_its
 
 
 async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
-    turns, done = Turns(room=2, most=2), list[str]()
+    turns, done = Turns(2, still), list[str]()
     put(turns, done, *(f"a{number}" for number in range(100)), "b0", "c0", "b1")
     while turns.waiting:
         await turned()
@@ -81,7 +87,7 @@ async def test_whoever_has_little_to_do_waits_for_nobody_who_has_much() -> None:
 
 
 def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None:
-    turns = Turns(room=2, most=2)
+    turns = Turns(2, still)
     turns.waiting = {"a": deque([lambda: None] * 3)}
 
     assert not turns.room()
@@ -91,8 +97,26 @@ def test_one_of_whoever_has_nothing_waiting_is_done_in_a_full_turn_too() -> None
     assert turns.first("b")
 
 
+async def test_less_is_done_after_a_long_turn_and_more_after_a_short_one() -> None:
+    seconds = itertools.count()
+    turns = Turns(8, lambda: float(next(seconds)))
+    turns.waiting = {"a": deque([lambda: None] * 100)}
+
+    def most(number: int) -> list[int]:
+        found = []
+        for _ in range(number):
+            turns.turn()
+            found.append(turns.most)
+        return found
+
+    none = [0] * NONE
+    assert most(4 + 2 * NONE) == [4, 2, 1, *none, 1, *none]
+    turns.clock = lambda: turns.began
+    assert most(10) == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]
+
+
 async def test_nothing_overtakes_what_waits() -> None:
-    turns, done = Turns(room=1, most=1), list[str]()
+    turns, done = Turns(1, still), list[str]()
     put(turns, done, "a1", "a2", "a3")
     await turned()
     put(turns, done, "a4")
@@ -103,7 +127,7 @@ async def test_nothing_overtakes_what_waits() -> None:
 
 
 async def test_work_that_fails_is_told_to_the_loop_and_holds_nothing_up() -> None:
-    turns, done, told = Turns(room=1, most=1), list[str](), list[str]()
+    turns, done, told = Turns(1, still), list[str](), list[str]()
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
 
     def fails() -> None:
@@ -166,6 +190,28 @@ async def test_requests_that_wait_on_their_connections_are_all_answered_in_their
                 await reader.readuntil(b"}}")  # the usage, which an answer ends with
 
     assert door.outcomes() == {"ok": 3 * MANY}
+
+
+async def test_who_will_find_no_place_is_told_so_ahead_of_those_that_came_before_and_wait(
+    door: Any, engine: Any, settings: Settings
+) -> None:
+    turns: Turns = door.gateway.pool.turns
+    (reader, writer), (late, later) = await lines(door, 2)
+    turns.waiting = {"many": deque([lambda: None])}  # whose turn we decide
+    turns.requests["many"] = settings.max_inflight
+    writer.write(asking("many"))
+    async with asyncio.timeout(5):
+        assert b" 429 " in await reader.readline()
+    assert door.outcomes() == {"rejected": 1}
+
+    later.write(asking("many"))  # of one key, and in one turn, no other overtakes
+    async with asyncio.timeout(5):
+        while turns.requests["many"] == settings.max_inflight:
+            await asyncio.sleep(0.01)
+    while turns.waiting:
+        turns.turn()
+    async with asyncio.timeout(5):
+        assert b" 200 " in await late.readline()
 
 
 @pytest.mark.parametrize("leave", ["abort", "close", "write_eof"])
