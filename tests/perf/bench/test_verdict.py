@@ -84,6 +84,12 @@ def test_one_round_in_which_others_waited_for_longer_fails_the_soak() -> None:
     assert "round 7: others waited 2.2 times as long" in faults(soak(*[130.0] * 10, other={7: slow}), 600)
 
 
+def test_a_round_in_which_the_machine_was_quick_while_nobody_asked_is_no_slow_one() -> None:
+    quick = one(load(others=4.5, name="a"), ended=7 * MINUTE, alone=1.0)
+
+    assert faults(soak(*[130.0] * 10, other={7: quick}), 600) == []
+
+
 def test_a_load_beside_which_others_wait_in_every_round_fails_though_the_rounds_do_not() -> None:
     slow = load(others=10.0, name="a")
     slow.others.waits = slow.others.waits[:2]  # little beside the others of its rounds
