@@ -54,7 +54,7 @@ class Settings(BaseSettings):
     max_inflight_per_engine: int = Field(
         default=0,
         ge=0,
-        description="requests at once per ready engine pod, of all gateway pods together; 0: any number",
+        description="requests at once per ready engine pod; a gateway pod takes twice its share at most; 0: any number",
     )
     keys_file: Path | None = Field(default=None, description="hashed API keys and their limits; empty: no key needed")
     limits_url: str = Field(default="", description="redis:// or valkey:// to count in across pods; empty: per pod")

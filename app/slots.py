@@ -8,6 +8,7 @@ from app.errors import Busy
 from app.keys import Key
 
 ALONE = " (of this gateway pod alone)"  # what a key is told whose limit holds per pod
+SPREAD = 2  # equal shares that a gateway may take: users keep their connections, and are never spread evenly
 GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all, two together 4/9 each
 
 
@@ -21,10 +22,11 @@ class Slots:
         self.taken = 0
 
     def fit(self, arms: Arms) -> None:
-        """Take this gateway's share of the places that the engines have; one that is away is seen to fail."""
+        """Know this gateway's part of the places that the engines have; an engine that is away is seen to fail."""
         if self.per_engine:
             engines = max(1, len({*arms.stable, *arms.canary}))
-            self.most = min(self.limit, math.ceil(self.per_engine * engines / arms.gateways))
+            places = self.per_engine * engines
+            self.most = min(self.limit, places, math.ceil(SPREAD * places / arms.gateways))
 
     def look(self, key: Key | None, before: int = 0) -> None:
         """Nothing, when there is a place; `before` are the key's requests that came sooner and wait unread.

@@ -93,8 +93,9 @@ def test_looking_takes_no_place_and_refuses_as_taking_does() -> None:
         (1, 0, 1, 10),
         (3, 0, 1, 30),
         (3, 1, 1, 40),
-        (3, 0, 2, 15),
-        (1, 0, 3, 4),  # rounded up: every gateway takes somebody
+        (3, 0, 2, 30),  # nearly everybody may be on one of them
+        (3, 0, 4, 15),
+        (1, 0, 3, 7),  # rounded up: every gateway takes somebody
         (50, 0, 1, 100),  # its own limit holds as well
         (0, 0, 1, 10),  # no engine is ready: that is no reason for a 429
     ],
