@@ -6,6 +6,7 @@ Whoever is refused can read why, also one who sends all of a body first: until t
 import asyncio
 import functools
 import json
+import random
 from collections.abc import Callable
 from http import HTTPStatus
 from itertools import chain
@@ -21,7 +22,7 @@ from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
-LAST_SECONDS = 2.0  # for a request that is on its way when we go: on a connection closed at once it would be lost
+LAST_SECONDS = 2.0, 6.0  # for a last request, which on a connection closed at once is lost; not all close in one moment
 KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
 WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
@@ -202,7 +203,7 @@ class Protocol(HttpToolsProtocol):
         if self.cycle and not self.cycle.response_complete:
             self.cycle.keep_alive = False
         elif not self.waiting:
-            self.rest.shorten(LAST_SECONDS)
+            self.rest.shorten(random.uniform(*LAST_SECONDS))  # noqa: S311 - nobody gains by knowing it
 
     def part(self) -> None:
         """Close; but let a client that still sends do so: a closed connection is reset, and its answer lost."""

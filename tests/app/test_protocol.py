@@ -9,8 +9,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from uvicorn.server import ServerState
 
 from app import protocol
+from app.main import create_app
+from app.server import config
 from app.settings import Settings
 
 
@@ -276,11 +279,27 @@ async def test_what_is_left_of_a_connection_goes_without_a_search_for_garbage(do
 async def test_a_connection_that_stays_idle_is_closed_when_the_gateway_goes(
     door: Any, line: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "LAST_SECONDS", 0.05)
+    monkeypatch.setattr(protocol, "LAST_SECONDS", (0.05, 0.05))
     async with asyncio.timeout(5):
         await drained(door)
 
         assert await line[0].read(-1) == b""
+
+
+def test_idle_connections_do_not_all_close_in_one_moment(settings: Settings) -> None:
+    told, loop = config(create_app(settings), settings), asyncio.new_event_loop()
+    told.load()
+    made: list[Any] = [
+        told.http_protocol_class(config=told, server_state=ServerState(), app_state={}, _loop=loop)  # type: ignore[call-arg]
+        for _ in range(20)
+    ]
+    for one in made:
+        one.shutdown()
+    loop.close()
+
+    seconds = [one.rest.seconds for one in made]
+    assert protocol.LAST_SECONDS[0] <= min(seconds) < max(seconds) <= protocol.LAST_SECONDS[1]
+    assert len(set(seconds)) == 20
 
 
 @pytest.mark.parametrize(("more", "found"), [(b"", "Bearer Key"), (b"x-", ""), (b"a: b\r\n" * 1000, "")])

@@ -242,7 +242,7 @@ async def idle(settings: Settings) -> tuple[Any, list[bool]]:
 async def test_a_request_that_waits_for_its_turn_when_the_server_ends_is_not_lost(
     idle: tuple[Any, list[bool]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "LAST_SECONDS", 0.0)
+    monkeypatch.setattr(protocol, "LAST_SECONDS", (0.0, 0.0))
     line, closed = idle
     line.rest.begin()
     line.waiting = 1
