@@ -16,14 +16,13 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.cycle import CLIENT, Client, Cycle
 from app.errors import Refusal
-from app.keys import Key
+from app.keys import Key, shown
 from app.rest import Rest, nothing
 from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 LAST_SECONDS = 2.0, 6.0  # for a last request, which on a connection closed at once is lost; not all close in one moment
-KEY_BYTES = 4 * 1024  # of a request that waits: so far its API key is looked for
 WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
@@ -250,11 +249,3 @@ class Protocol(HttpToolsProtocol):
         if self.send_timer:
             self.send_timer.cancel()
         super().resume_writing()
-
-
-def shown(data: bytes) -> str:
-    """The Authorization in a request's first bytes, found without reading the others."""
-    head = data[:KEY_BYTES]
-    _, found, rest = head.lower().partition(b"\r\nauthorization:")
-    at = len(head) - len(rest)
-    return head[at:].partition(b"\r\n")[0].strip().decode("latin-1") if found else ""

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from app import keys
+from app.keys import shown
 from app.settings import Settings
 
 CHAT = "/v1/chat/completions"
@@ -121,3 +122,8 @@ def test_a_key_that_was_made_is_known(tmp_path: Path) -> None:
 
     assert [one.name for one in keys.loaded(path).values()] == ["team"]
     assert hashlib.sha256(key.encode()).hexdigest() in keys.loaded(path)
+
+
+@pytest.mark.parametrize(("more", "found"), [(b"", "Bearer Key"), (b"x-", ""), (b"a: b\r\n" * 1000, "")])
+def test_the_key_of_a_request_is_found_before_it_is_read(more: bytes, found: str) -> None:
+    assert shown(b"POST /predict HTTP/1.1\r\nhost: a\r\n" + more + b"Authorization:  Bearer Key \r\n\r\n{}") == found
