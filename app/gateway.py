@@ -152,16 +152,21 @@ def rescued(exchange: Exchange) -> dict[str, str]:
     return {"x-sluice-rescued": "1", "x-sluice-version": exchange.given_by[0]}
 
 
+def running(app: FastAPI) -> Gateway | None:
+    """The gateway of an application; None before it has started."""
+    return getattr(app.state, "gateway", None)
+
+
 def unplaced(app: FastAPI) -> dict[str, str]:
     """What an answer says that no engine took part in: a refusal, a list of models."""
-    gateway: Gateway | None = getattr(app.state, "gateway", None)
+    gateway = running(app)
     arms = gateway.board.arms if gateway else None
     return {"x-sluice-version": arms.version if arms else app.state.settings.version, "x-sluice-variant": NONE}
 
 
 def whose(app: FastAPI, authorization: str) -> Key | None:
     """The API key that is shown; None where none is asked for, and for one that nobody has."""
-    gateway: Gateway | None = getattr(app.state, "gateway", None)
+    gateway = running(app)
     try:
         return gateway.keys.of(authorization) if gateway else None
     except Refusal:
@@ -170,5 +175,5 @@ def whose(app: FastAPI, authorization: str) -> Key | None:
 
 def full(app: FastAPI, key: Key | None, before: int) -> bool:
     """Whether a request will be refused, with so many of its key's before it that wait."""
-    gateway: Gateway | None = getattr(app.state, "gateway", None)
-    return bool(gateway and gateway.slots.why(key, before))
+    gateway = running(app)
+    return bool(gateway and gateway.slots.refusal(key, before))

@@ -44,7 +44,7 @@ class Protocol(HttpToolsProtocol):
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
     turns: Turns  # of the loop
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
-    full: Callable[[Key | None, int], bool] = staticmethod(lambda key, before: False)  # for one more
+    full: Callable[[Key | None, int], bool] = staticmethod(lambda key, before: False)  # for one more, behind so many
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)

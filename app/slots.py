@@ -34,26 +34,21 @@ class Slots:
         Raises:
             Busy: there is none, or not for this key.
         """
-        if code := self.why(key, before):
-            said = {
-                "overloaded": f"{self.most} requests are under way: try again in a second",
-                "concurrency_exceeded": f"{key.concurrency if key else 0} requests of this key{ALONE} are under way",
-                "unfair": "this key holds most of the places: try again in a second",
-            }
-            raise Busy(429, code, said[code])
+        if refusal := self.refusal(key, before):
+            raise refusal
 
-    def why(self, key: Key | None, before: int) -> str:
-        """The code of a refusal; '' when there is a place."""
+    def refusal(self, key: Key | None, before: int) -> Busy | None:
+        """What `look` raises."""
         taken = self.taken + before
         if taken >= self.most:
-            return "overloaded"
+            return Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
         if key:
             held = self.held[key.name] + before
             if key.concurrency and held >= key.concurrency:
-                return "concurrency_exceeded"
+                return Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key{ALONE} are under way")
             if held >= GREED * (self.most - taken):
-                return "unfair"
-        return ""
+                return Busy(429, "unfair", "this key holds most of the places: try again in a second")
+        return None
 
     def take(self, key: Key | None) -> None:
         """Take a place, to be freed with `free`. Raises as `look`."""
