@@ -29,15 +29,8 @@ def seen() -> dict[str, list[str]]:
 
 def ours() -> list[str]:
     """Command lines that run one of the lab's programs or name its state folder."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-        except OSError:
-            continue  # it ended while we looked
-        if str(paths.STATE) in command or "containerd-shim" in command:
-            found.append(command[:120])
-    return found
+    lines = (said.replace(b"\0", b" ").decode(errors="replace").strip() for _, said in process.every("cmdline"))
+    return [line[:120] for line in lines if str(paths.STATE) in line or "containerd-shim" in line]
 
 
 def note() -> None:

@@ -4,29 +4,19 @@ A run that is interrupted ends its own children; engines that they started in se
 GitHub's runner ends those of its jobs by the same variable.
 """
 
-import os
 import signal
 import time
-from pathlib import Path
 
-from lab.process import POLL_SECONDS, send, started_ticks
+from lab.process import POLL_SECONDS, every, send
 
 MARK = "RUNNER_TRACKING_ID"
 SECONDS = 15.0  # to end by themselves
 
 
 def marked(value: str) -> list[int]:
-    """The ids of all processes that have this mark, but for our own."""
-    word, found = f"{MARK}={value}".encode(), []
-    for file in Path("/proc").glob("[0-9]*/environ"):
-        try:
-            words = file.read_bytes().split(b"\0")
-        except OSError:  # it has ended, or is another user's
-            continue
-        pid = int(file.parent.name)
-        if word in words and pid != os.getpid() and started_ticks(pid):
-            found.append(pid)
-    return found
+    """The ids of all processes that have this mark; one that has ended and is not yet collected has none."""
+    word = f"{MARK}={value}".encode()
+    return [pid for pid, environ in every("environ") if word in environ.split(b"\0")]
 
 
 def end(value: str, seconds: float = SECONDS) -> None:

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from lab import mounts, paths
-from lab.process import POLL_SECONDS, run, send
+from lab.process import POLL_SECONDS, every, run, send
 
 CNI = paths.STATE / "cni"
 CONTAINERD_STATE = paths.STATE / "containerd"
@@ -141,13 +141,8 @@ def firewall() -> None:
 
 def shims() -> list[int]:
     """Ids of what our containerd left running: one that was interrupted forgets a container's keeper."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            command = file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if "containerd-shim" in command and str(CONTAINERD_SOCKET) in command:
-                found.append(int(file.parent.name))
-    return found
+    ours = str(CONTAINERD_SOCKET).encode()
+    return [pid for pid, command in every("cmdline") if b"containerd-shim" in command and ours in command]
 
 
 def end_shims() -> None:

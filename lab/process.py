@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -115,6 +115,16 @@ def gone(name: str, seconds: float) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def every(about: str) -> Iterator[tuple[int, bytes]]:
+    """What /proc says of each process that may be asked, by id: its `cmdline`, or its `environ`."""
+    for file in Path("/proc").glob(f"[0-9]*/{about}"):
+        try:
+            said = file.read_bytes()
+        except OSError:
+            continue  # it has ended meanwhile, or is another user's
+        yield int(file.parent.name), said
 
 
 def send(pid: int, number: signal.Signals) -> None:

@@ -20,6 +20,7 @@ from lab.follower import Follower
 from lab.load import Load
 from lab.office import Office
 from lab.play import SERVED_NAME
+from lab.process import every
 from lab.programs import answers, kubectl, listed
 from lab.runner import Ran
 from lab.seal import key
@@ -206,11 +207,7 @@ class Started(Follower):
 
 def commands() -> list[str]:
     """Every command line of this machine; without a process of its own, for it is asked often."""
-    found = []
-    for file in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
-    return found
+    return [said.replace(b"\0", b" ").decode(errors="replace") for _, said in every("cmdline")]
 
 
 def ours(folder: Path) -> list[str]:

@@ -80,3 +80,8 @@ def test_a_program_that_is_never_ready_is_given_up() -> None:
 def test_a_failed_command_is_one_line() -> None:
     with pytest.raises(NotReady, match=r"^ls failed: .*nowhere"):
         process.run("ls", "/nowhere")
+
+
+def test_what_each_process_is_told_by_its_id() -> None:
+    found = dict(process.every("cmdline"))
+    assert found[os.getpid()] == Path("/proc/self/cmdline").read_bytes()
