@@ -8,9 +8,10 @@ import asyncio
 import time
 from collections import Counter, deque
 from collections.abc import Callable
+from itertools import islice
 
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
-AHEAD = 2  # keys that get one thing done in a turn ahead of all that waits
+AHEAD = 2  # keys that get one thing done in each turn ahead of all that waits: those with little to do
 SECONDS = 0.00015  # of a turn while work waits: a request of somebody else waits for about three of them
 NONE = 4  # turns in a row, at the most, in which nothing is done of what waits
 Work = Callable[[], None]
@@ -28,6 +29,7 @@ class Turns:
         self.most, self.none = room, 0  # to be done of what waits; turns in a row without any
         self.began = clock()
         self.waiting: dict[str, deque[Work]] = {}  # the next key first
+        self.short: dict[str, None] = {}  # those of them with no more than would be done in one turn; the next first
         self.requests = Counter[str]()  # among what waits, by key
         self.served = set[str]()  # who got something done ahead of others in this turn
         self.overtaken = False  # a refusal went ahead of its own key's requests in this turn
@@ -52,10 +54,12 @@ class Turns:
 
     def wait(self, key: str, work: Work) -> None:
         """Work for which there was no room: it is done in one of the next turns."""
-        if key in self.waiting:
-            self.waiting[key].append(work)
-        else:
-            self.waiting[key] = deque((work,))
+        queue = self.waiting.setdefault(key, deque())
+        queue.append(work)
+        if len(queue) == 1:
+            self.short[key] = None
+        elif len(queue) > self.size:
+            self.short.pop(key, None)
 
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
@@ -64,9 +68,12 @@ class Turns:
         self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)
+        for key in list(islice(self.short, AHEAD)):
+            self.served.add(key)
+            self.next(key)()
         while self.waiting and self.done < self.most:
             self.done += 1
-            self.next()()
+            self.next(next(iter(self.waiting)))()
 
     def fit(self) -> None:
         """How much of what waits this turn is for, by how long the last one took."""
@@ -76,10 +83,12 @@ class Turns:
         if self.none > NONE:
             self.most, self.none = 1, 0
 
-    def next(self) -> Work:
-        key = next(iter(self.waiting))
+    def next(self, key: str) -> Work:
         queue = self.waiting.pop(key)
         work = queue.popleft()
+        self.short.pop(key, None)
         if queue:
             self.waiting[key] = queue  # behind the others
+            if len(queue) <= self.size:
+                self.short[key] = None
         return work

@@ -1,7 +1,8 @@
 """Ordinary users beside a load: each asks on a schedule, and waits from the moment at which its request was due.
 
 Whoever asks only after the last answer asks less when answers are slow: of a gateway that stands still for a fifth of
-a second it would see one slow request for each user, instead of the ten that came meanwhile.
+a second it would see one slow request for each user, instead of the ten that came meanwhile. And whoever asks every so
+many milliseconds meets what happens every so many either always or never: the pauses are drawn.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ import contextlib
 import time
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
+from random import Random
 
 from perf.bench import client
 from perf.bench.attack import Reply
@@ -16,7 +18,7 @@ from perf.bench.client import Link
 from perf.stats import percentile
 
 KEY = "sk-users"
-USERS, EVERY = 4, 0.02  # seconds between two requests of each; all together one every 5 ms
+USERS, EVERY = 4, 0.02  # seconds between two requests of each, on average; all together one every 5 ms
 QUIET_SECONDS = 4.0  # how long they are alone, each time
 
 
@@ -33,21 +35,26 @@ async def asking(port: int, links: Sequence[Link], over: asyncio.Event) -> Other
     """Ordinary requests at a steady rate until it is over."""
     asked, found, begin = client.body(stream=False), Others(), time.perf_counter()
 
-    async def one(link: Link, due: float) -> None:
+    async def one(link: Link, due: float, pauses: Random) -> None:
         while not over.is_set():
+            since = due
             if (early := due - time.perf_counter()) > 0:
                 await asyncio.sleep(early)
-                due = time.perf_counter()  # what the timer was late by is ours, and not the gateway's
+                since = time.perf_counter()  # what the timer was late by is ours, and not the gateway's
             try:
                 answer = await link.ask(asked)
-                found.waits.append(answer.ended - due)
+                found.waits.append(answer.ended - since)
                 found.failed += answer.status != 200
             except OSError:
                 found.failed += 1
                 link = await again(port, link)
-            due += EVERY
+            due += pauses.uniform(0, 2 * EVERY)
 
-    await asyncio.gather(*(one(link, begin + EVERY * index / len(links)) for index, link in enumerate(links)))
+    drawn = [Random(number) for number in range(len(links))]  # noqa: S311 - the same ones in every run
+    shares = [EVERY * number / len(links) for number in range(len(links))]
+    await asyncio.gather(
+        *(one(link, begin + share, some) for link, share, some in zip(links, shares, drawn, strict=True))
+    )
     return found
 
 

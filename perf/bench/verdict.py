@@ -1,9 +1,9 @@
 """What the rounds of `make bench ABUSE=1` come to, and which of it is a fault.
 
-A p99 of one load in one round is that of some hundred requests: a single pause of the machine decides it. Waiting is
-therefore judged twice over more: each load over all rounds, and each round over all loads, both against what the users
-waited alone between all of them, and without an allowance: alone, a round's p99 is twice another's, by the machine's
-doing. Everything that may never happen is judged in every round.
+A p99 of one load in one round is that of some hundred requests: a single pause of the machine decides it. Waiting, of
+others and for a refusal, is therefore judged twice over more: each load over all rounds, and each round over all loads,
+that of others against what they waited alone between all of them, and without an allowance: alone, a round's p99 is
+twice another's, by the machine's doing. Everything that may never happen is judged in every round.
 """
 
 import itertools
@@ -41,11 +41,8 @@ class Load:
         found = {
             "requests": len(self.replies),
             "statuses": {str(status): self.count(status) for status in sorted({one.status for one in self.replies})},
-            "refusals_timed": len(self.refusals),
-            "refused_p99_ms": 1000 * (percentile(self.refusals, 99) or 0.0),
-            "refused_most_ms": 1000 * max(self.refusals, default=0.0),
         }
-        return found | waited(self.others, alone) | {"faults": self.faults()}
+        return found | refused(self.refusals) | waited(self.others, alone) | {"faults": self.faults()}
 
     def count(self, status: int) -> int:
         return sum(one.status == status for one in self.replies)
@@ -55,8 +52,6 @@ class Load:
         said = []
         if self.wanted and (other := [one.status for one in self.replies if one.status not in self.wanted]):
             said.append(f"{len(other)} were answered with {other[0]}")
-        if (refused := 1000 * (percentile(self.refusals, 99) or 0.0)) > REFUSED_MS:
-            said.append(f"a refusal took {refused:.0f} ms")
         if any(one.status == 429 for one in self.replies) and not self.refusals:
             said.append("no refusal was timed")
         if self.others.failed:
@@ -80,6 +75,7 @@ class Round:
         return {
             "alone_p99_ms": pooled(self.quiets).ms(99),
             "quiets_p99_ms": [one.ms(99) for one in self.quiets],
+            **refused([seconds for load in self.loads for seconds in load.refusals]),
             **waited(pooled(load.others for load in self.loads), alone),
             "engine_saw": self.engine_saw,
             "memory_mb": self.memory_mb,
@@ -90,6 +86,14 @@ class Round:
 def pooled(some: Iterable[Others]) -> Others:
     every = list(some)
     return Others([wait for one in every for wait in one.waits], sum(one.failed for one in every))
+
+
+def refused(seconds: Sequence[float]) -> dict[str, float]:
+    return {
+        "refusals_timed": len(seconds),
+        "refused_p99_ms": 1000 * (percentile(seconds, 99) or 0.0),
+        "refused_most_ms": 1000 * max(seconds, default=0.0),
+    }
 
 
 def waited(others: Others, alone: float) -> dict[str, float]:
@@ -152,11 +156,13 @@ def forbidden(rounds: Sequence[Round]) -> list[str]:
 
 def slowed(found: dict[str, Any]) -> list[str]:
     each = [*found["loads"].items(), *((f"round {number}", one) for number, one in enumerate(found["rounds"], 1))]
-    return [
-        f"{name}: others waited {one['others_ratio']:.1f} times as long"
-        for name, one in each
-        if one["others_ratio"] > OTHERS
-    ]
+    said = []
+    for name, one in each:
+        if one["others_ratio"] > OTHERS:
+            said.append(f"{name}: others waited {one['others_ratio']:.1f} times as long")
+        if one["refused_p99_ms"] > REFUSED_MS:
+            said.append(f"{name}: a refusal took {one['refused_p99_ms']:.0f} ms")
+    return said
 
 
 def grown(found: dict[str, Any]) -> list[str]:

@@ -1,12 +1,13 @@
 import asyncio
 import subprocess
 import sys
+from unittest.mock import Mock, call
 
 import pytest
 import uvicorn
 
 from app.main import create_app
-from app.server import Server, config, run
+from app.server import SWEEP_SECONDS, Server, config, run
 from app.settings import Settings
 
 
@@ -33,12 +34,28 @@ async def test_what_the_start_has_built_is_no_garbage_to_be_looked_for(monkeypat
         done.append("started")
 
     monkeypatch.setattr(uvicorn.Server, "startup", startup)
-    monkeypatch.setattr("gc.collect", lambda: done.append("collected"))
+    monkeypatch.setattr("gc.collect", lambda *_: done.append("collected"))
     monkeypatch.setattr("gc.freeze", lambda: done.append("frozen"))
     settings = Settings(stable_urls="http://127.0.0.1:1", port=0)
-    await Server(config(app := create_app(settings), settings), app).startup()
+    server = Server(config(app := create_app(settings), settings), app)
+    server.loop = asyncio.get_running_loop()
+    await server.startup()
 
-    assert done == ["started", "collected", "frozen"]
+    assert done[:3] == ["started", "collected", "frozen"]
+
+
+async def test_what_is_new_is_looked_through_before_it_has_become_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python itself counts those that came less those that went: it would look after 500 more of them."""
+    monkeypatch.setattr("gc.collect", collected := Mock())
+    settings = Settings(stable_urls="http://127.0.0.1:1", port=0)
+    server = Server(config(app := create_app(settings), settings), app)
+    server.loop = asyncio.get_running_loop()
+    server.sweep()
+    async with asyncio.timeout(5):
+        while collected.call_count < 3:
+            await asyncio.sleep(SWEEP_SECONDS)
+
+    assert collected.call_args_list == [call(0)] * collected.call_count
 
 
 @pytest.mark.parametrize(("limit", "reserved"), [(4096, 2048), (1024, 1024)])

@@ -16,7 +16,7 @@ from app.main import create_app
 from app.protocol import WAITING_BYTES
 from app.server import config
 from app.settings import Settings
-from app.turns import NONE, Turns
+from app.turns import AHEAD, NONE, Turns
 
 MANY = 200
 
@@ -113,6 +113,18 @@ async def test_less_is_done_after_a_long_turn_and_more_after_a_short_one() -> No
     assert most(4 + 2 * NONE) == [4, 2, 1, *none, 1, *none]
     turns.clock = lambda: turns.began
     assert most(10) == [1, 2, 3, 4, 5, 6, 7, 8, 8, 8]
+
+
+async def test_in_each_turn_one_is_done_of_whoever_has_little_to_do_however_long_turns_are() -> None:
+    seconds = itertools.count()
+    turns, done = Turns(8, lambda: float(next(seconds))), list[str]()
+    turns.most, turns.turning = 0, True
+    turns.done = turns.size
+    put(turns, done, *(f"a{number}" for number in range(100)), "b1", "c1", "d1", "b2", "c2", "d2")
+    for _ in range(NONE - 1):  # too long for anything of a's
+        turns.turn()
+
+    assert done == ["b1", "c1", "d1", "b2", "c2", "d2"][: AHEAD * (NONE - 1)]
 
 
 async def test_nothing_overtakes_what_waits() -> None:

@@ -46,7 +46,6 @@ def test_what_is_refused_at_once_and_disturbs_nobody_is_no_fault() -> None:
     ("found", "said"),
     [
         (load(REFUSED, Reply(200, 0.01)), "1 were answered with 200"),
-        (load(Reply(400, 0.2)), "a refusal took 200 ms"),
         (load(Reply(429, 0.01, slow=True)), "no refusal was timed"),
         (load(failed=3), "3 requests of others failed"),
         (load(unfreed=7), "the engine went on with 7 streams of nobody"),
@@ -76,6 +75,16 @@ def test_others_may_wait_twice_as_long_and_not_a_tenth_more() -> None:
     assert faults([one(load(others=2.1, name="a"), *[load(others=1.0, name="b")] * 999, alone=1.0)])[0] == (
         "a: others waited 2.1 times as long"
     )
+
+
+def test_a_refusal_may_take_50_ms_in_each_load_and_in_each_round() -> None:
+    late = load(*[Reply(400, 0.2)] * 5, *[REFUSED] * 95, name="a")
+    calm = load(*[REFUSED] * 10_000, name="b")
+
+    assert faults([one(late, calm)] * 3) == ["a: a refusal took 200 ms"]
+    prompt = [one(load(*[REFUSED] * 200, name="a"), ended=number * MINUTE) for number in range(2)]
+    assert faults([*prompt, one(load(*late.replies[2:], name="a"))]) == ["round 3: a refusal took 200 ms"]
+    assert faults([one(load(Reply(400, 0.2), *[REFUSED] * 999))]) == []
 
 
 def test_one_round_in_which_others_waited_for_longer_fails_the_soak() -> None:
