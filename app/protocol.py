@@ -201,9 +201,9 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The gateway drains: who asks once more is answered, and told that it was the last time."""
         self.going = True
-        if self.cycle and not self.cycle.response_complete:
+        if self.cycle and not self.cycle.response_started:
             self.cycle.keep_alive = False
-        elif not self.waiting:
+        elif not self.waiting:  # an answer that has begun without saying so leaves the connection to one more request
             self.rest.shorten(random.uniform(*LAST_SECONDS))  # noqa: S311 - nobody gains by knowing it
 
     def part(self) -> None:
