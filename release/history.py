@@ -100,7 +100,7 @@ class History:
 
     def commits(self, names: str, path: str = "", merges: bool = True) -> list[Commit]:
         """Newest first; `names` is a revision range, `path` keeps only the commits that changed it."""
-        limits = [] if merges else ["--no-merges"]
+        limits = [] if merges else ["--no-merges", "--full-history"]
         said = self.git("log", f"--format={FIELDS}", *limits, names, "--", *([path] if path else []))
         return [Commit(*record.strip("\n").split("\x1f")) for record in said.split("\x1e") if record.strip()]
 

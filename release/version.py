@@ -14,6 +14,7 @@ HEADINGS = {"feat": "Features", "fix": "Fixes", "perf": "Performance", "revert":
 TYPES = {*HEADINGS, "build", "chore", "ci", "docs", "refactor", "style", "test"}
 FIRST = Version(0, 1, 0)
 ATTEMPTS = 5
+RUNS = "environments/*/release.yaml"  # which version is to run where: no change of the code
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,19 @@ def following(history: History, commit: str) -> Next:
     if last and history.sha(last) == history.sha(commit):
         return Next(last, text_of(history, last), False)
     names = f"{last}..{commit}" if last else commit
-    changes = [change_of(one) for one in history.commits(names, merges=False)]
+    changes = changes_of(history, names)
     version = bumped(Version.parse(last[1:]) if last else None, changes)
     if version is None:
         return Next(last, "", False)
     return Next(f"v{version}", changelog(changes), True)
+
+
+def changes_of(history: History, names: str) -> list[Change]:
+    """Of a revision range; a release, promotion or revert that an environment was given is none, whatever its title."""
+    run = {one.sha for one in history.commits(names, RUNS, merges=False)}
+    code = {one.sha for one in history.commits(names, f":(exclude){RUNS}", merges=False)}
+    found = [change_of(one) for one in history.commits(names, merges=False)]
+    return [one for one in found if one.sha not in run - code]
 
 
 def text_of(history: History, tag: str) -> str:

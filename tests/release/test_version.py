@@ -3,10 +3,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from semver import Version
 
+from release.audit import Entry
 from release.errors import Unconventional
 from release.history import Commit
+from release.rollback import Found, rollback
+from release.verdict import settle
 from release.version import Change, bumped, change_of, changelog, following, tagged, text_of
-from tests.release.team import Team
+from release.write import path_of
+from tests.release.team import Team, release_text
 
 
 def change(kind: str, breaking: bool = False) -> Change:
@@ -74,6 +78,28 @@ def test_what_users_do_not_see_makes_no_version(team: Team) -> None:
     tagged(team.history, team.push("feat: zero"))
     found = following(team.history, team.push("docs: a word"))
     assert (found.name, found.new) == ("v0.1.0", False)
+
+
+def test_what_an_environment_runs_is_no_change_of_the_code(team: Team) -> None:
+    tagged(team.history, team.push("feat: zero"))
+    team.releases("staging", "v0.0.9", "v0.1.0")
+    team.push("revert(staging): v0.1.0 was stopped", {path_of("staging"): release_text("v0.0.9")})
+    assert following(team.history, team.push("docs: a word")).new is False
+    both = {path_of("staging"): release_text("v0.1.0"), "app/main.py": "print()\n"}
+    made = team.push("fix(staging): what stopped it", both)
+    found = following(team.history, made)
+    assert (found.name, found.changelog) == ("v0.1.1", f"Fixes:\n- staging: what stopped it ({made[:8]})")
+
+
+def test_an_aborts_revert_and_a_rollback_make_no_version(team: Team) -> None:
+    """As `sluice` itself writes them, with the titles that it gives."""
+    tagged(team.history, team.push("feat: zero"))
+    team.releases("staging", "v0.0.9", "v0.1.0")
+    settle(team.history, None, Entry("staging", "v0.1.0", "verdict", verdict="aborted", reason="slow"))
+    assert team.version_in("staging") == "v0.0.9"
+    rollback(team.history, "staging", Found(release_text("v0.1.0"), "v0.1.0", True, "staging"), "by hand")
+    assert team.version_in("staging") == "v0.1.0"
+    assert following(team.history, team.push("docs: a word")).new is False
 
 
 def test_a_tag_made_by_hand_is_the_way_past_an_unconventional_merge(team: Team) -> None:
