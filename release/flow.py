@@ -54,9 +54,10 @@ def version_(
         found = version.tagged(history, commit) if tag else version.following(history, commit)
         if title:  # a squash merge makes it the commit's subject
             version.conventional(title, "the pull request's title")
-        if tag and found.new and (there := forge.connect()) is not None:
-            there.publish(found.name, found.changelog)
-        outputs.tell(version=found.name, new=found.new)
+        if tag and found.own:  # also when the tag is there: whoever made it may have been stopped right after
+            if (there := forge.connect()) is not None:
+                there.publish(found.name, found.changelog)
+            outputs.tell(version=found.name, own=True, unreleased=not audit.recorded(history, found.name))
         typer.echo(json.dumps(asdict(found)) if as_json else found.name or "no version yet")
 
 

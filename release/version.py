@@ -30,11 +30,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Next:
-    """The version that a commit gets; `new` is False when it has one or when nothing in it asks for one."""
+    """The version that a commit has or gets; where nothing in it asks for one, that of a commit before it."""
 
     name: str
     changelog: str
-    new: bool
+    new: bool  # its tag is still to be made
+    own: bool  # this very commit's
 
 
 def change_of(commit: Commit) -> Change:
@@ -94,13 +95,13 @@ def following(history: History, commit: str) -> Next:
     known = tags(history, commit)
     last = known[0] if known else ""
     if last and history.sha(last) == history.sha(commit):
-        return Next(last, text_of(history, last), False)
+        return Next(last, text_of(history, last), new=False, own=True)
     names = f"{last}..{commit}" if last else commit
     changes = changes_of(history, names)
     version = bumped(Version.parse(last[1:]) if last else None, changes)
     if version is None:
-        return Next(last, "", False)
-    return Next(f"v{version}", changelog(changes), True)
+        return Next(last, "", new=False, own=False)
+    return Next(f"v{version}", changelog(changes), new=True, own=True)
 
 
 def changes_of(history: History, names: str) -> list[Change]:
@@ -140,4 +141,4 @@ def tagged(history: History, commit: str) -> Next:
 def beyond(history: History, found: Next) -> Next:
     """The same kind of step from the newest version of all, when the one found is another commit's."""
     every = [Version.parse(one[1:]) for one in history.git("tag").split() if TAG.fullmatch(one)]
-    return Next(f"v{max(every).bump_patch()}", found.changelog, True)
+    return Next(f"v{max(every).bump_patch()}", found.changelog, new=True, own=True)
