@@ -10,6 +10,7 @@ from lab.office import Office
 from lab.runner import Ran
 from lab.seal import signed
 from release import audit
+from release.version import tags, text_of
 from release.write import path_of
 
 REGISTRY = "127.0.0.1:5000/sluice"
@@ -93,13 +94,19 @@ def versioned(office: Office) -> Seen:
 
 
 def two_merges(office: Office) -> Seen:
-    """Two merges at once get two versions, each on its own commit."""
+    """Two merges at once: the newer has the newest version; the older has one below it, or is in the newer's."""
     pair = [office.commit(f"fix(app): number {number}", {"notes.txt": str(number)}) for number in (1, 2)]
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda one: office.pushed("release", one, "--job", "version", REGISTRY=REGISTRY), pair))
     office.desk.fetch()
-    tagged = {office.desk.sha(f"refs/tags/{tag}") for tag in office.desk.git("tag").split()}
-    return {"both green": all(ran.green for ran in runs), "two tags": set(pair) <= tagged}
+    names = tags(office.desk)
+    tagged, said = [office.desk.sha(f"refs/tags/{one}") for one in names], [text_of(office.desk, one) for one in names]
+    return {
+        "both green": all(ran.green for ran in runs),
+        "the newest version is the newer's": tagged[0] == pair[1],
+        "no commit has two": len(set(tagged)) == len(tagged),
+        "neither is lost": all("\n".join(said).count(f"number {number}") == 1 for number in (1, 2)),
+    }
 
 
 def fork(office: Office) -> Seen:

@@ -4,11 +4,11 @@ from hypothesis import strategies as st
 from semver import Version
 
 from release.audit import Entry
-from release.errors import Unconventional
-from release.history import Commit
+from release.errors import ForgeAway, Unconventional
+from release.history import Commit, History, identity
 from release.rollback import Found, rollback
 from release.verdict import settle
-from release.version import Change, bumped, change_of, changelog, following, tagged, text_of
+from release.version import Change, Next, bumped, change_of, changelog, following, tagged, text_of
 from release.write import path_of
 from tests.release.team import Team, release_text
 
@@ -66,12 +66,58 @@ def test_the_same_commit_gets_the_same_version_again(team: Team) -> None:
     assert (second.name, second.new) == (first.name, False)
 
 
-def test_two_merges_at_once_get_two_versions(team: Team) -> None:
+def test_two_merges_at_once_get_two_versions_in_their_order(team: Team) -> None:
     tagged(team.history, team.push("feat: zero"))
     one, two = team.push("fix: one"), team.push("fix: two")
     late, early = team.clone("late"), team.clone("early")
-    assert tagged(early, two).name == "v0.1.1"
-    assert tagged(late, one).name == "v0.1.2"
+    assert tagged(early, one).name == "v0.1.1"
+    assert tagged(late, two).name == "v0.1.2"
+
+
+def test_an_older_merge_never_gets_a_version_above_a_newer_ones(team: Team) -> None:
+    tagged(team.history, team.push("feat: zero"))
+    one, two = team.push("fix: one"), team.push("fix: two")
+    late, early = team.clone("late"), team.clone("early")
+    newer = tagged(early, two)
+    assert (newer.name, "- one" in newer.changelog, "- two" in newer.changelog) == ("v0.1.1", True, True)
+    assert tagged(late, one) == Next("v0.1.1", "", new=False, own=False)
+    assert team.history.git("ls-remote", "--tags", "--refs", "origin").count("refs/tags/") == 2
+
+
+def test_whoever_loses_the_race_for_a_tag_looks_again(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newer merge's tag lands between the look and the push of the older one's."""
+    tagged(team.history, team.push("feat: zero"))
+    one, two = team.push("fix: one"), team.push("fix: two")
+    late, early, push = team.clone("late"), team.clone("early"), History.push
+
+    def overtaken(history: History, sha: str, ref: str, expected: str) -> bool:
+        monkeypatch.setattr(History, "push", push)
+        tagged(early, two)
+        return push(history, sha, ref, expected)
+
+    monkeypatch.setattr(History, "push", overtaken)
+    assert tagged(late, one) == Next("v0.1.1", "", new=False, own=False)
+    late.fetch()
+    assert late.sha("v0.1.1") == two
+
+
+def test_a_version_that_another_branch_has_is_passed_over_by_the_same_kind_of_step(team: Team) -> None:
+    start = team.push("feat: zero")
+    tagged(team.history, start)
+    made = team.history.commit(start, {"hot.txt": "x"}, "feat: hot")
+    team.history.git("tag", "--annotate", "--message=x", "v0.2.0", made, env=identity())
+    team.history.git("push", "--quiet", "origin", "v0.2.0")
+    assert tagged(team.clone("other"), team.push("feat: one")).name == "v0.3.0"
+
+
+def test_a_tag_whose_push_failed_is_pushed_by_the_same_command(team: Team) -> None:
+    made, history = team.push("feat: a door"), team.clone("away")
+    history.git("remote", "set-url", "--push", "origin", "http://127.0.0.1:9/gone.git")
+    with pytest.raises(ForgeAway, match="git push"):
+        tagged(history, made)
+    history.git("remote", "set-url", "--push", "origin", str(team.bare))
+    assert tagged(history, made).name == "v0.1.0"
+    assert "refs/tags/v0.1.0" in history.git("ls-remote", "origin")
 
 
 def test_what_users_do_not_see_makes_no_version(team: Team) -> None:
