@@ -110,9 +110,9 @@ def following(history: History, commit: str) -> Next:
 
 def changes_of(history: History, names: str) -> list[Change]:
     """Of a revision range; a release, promotion or revert that an environment was given is none, whatever its title."""
-    run = {one.sha for one in history.commits(names, RUNS, merges=False)}
-    code = {one.sha for one in history.commits(names, f":(exclude){RUNS}", merges=False)}
-    found = [change_of(one) for one in history.commits(names, merges=False)]
+    run = {one.sha for one in history.commits(names, RUNS, single=True)}
+    code = {one.sha for one in history.commits(names, f":(exclude){RUNS}", single=True)}
+    found = [change_of(one) for one in history.commits(names, single=True)]
     return [one for one in found if one.sha not in run - code]
 
 

@@ -160,6 +160,18 @@ def test_a_tag_made_by_hand_is_the_way_past_an_unconventional_merge(team: Team) 
     assert tagged(team.history, later).name == "v0.1.2"
 
 
+def test_the_commit_that_a_forge_makes_of_a_template_is_not_judged(team: Team) -> None:
+    team.seed({"README.md": "x"}, "Initial commit")
+    team.history = team.clone("made")
+    found = tagged(team.history, team.history.main)
+    assert found == Next("", "", new=False, own=False)
+    assert following(team.history, team.push("docs: our name")).name == ""
+    made = tagged(team.history, team.push("feat: our model"))
+    assert (made.name, made.changelog.count("\n")) == ("v0.1.0", 1)
+    with pytest.raises(Unconventional):
+        following(team.history, team.push("Initial commit"))
+
+
 def test_an_unconventional_merge_changes_nothing(team: Team) -> None:
     made = team.push("Update stuff")
     with pytest.raises(Unconventional, match="Update stuff"):
