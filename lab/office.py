@@ -56,10 +56,10 @@ class Office:
         return other
 
     def founded(self) -> None:
-        """Push this checkout as the repository's first commit: its tags and its past are not the team's."""
+        """Push this checkout as the first commit, as of a template: its tags and its past are not the team's."""
         desk = self.desk
         desk.git("checkout", "--quiet", "--orphan", "start")
-        desk.git("commit", "--quiet", "--message", "chore: the template", env=AUTHOR)
+        desk.git("commit", "--quiet", "--message", "Initial commit", env=AUTHOR)
         desk.git("branch", "--force", "main", "start")
         desk.git("checkout", "--quiet", "main")
         for tag in desk.git("tag").split():

@@ -22,7 +22,7 @@ from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_ove
 from release.errors import Drifted, Refused
 from release.history import History
 from release.lock import held, latest
-from release.write import Written, digest, document, way_of, write
+from release.write import Written
 
 if TYPE_CHECKING:
     from release.deploy import Deploy
@@ -54,9 +54,10 @@ def version_(
         found = version.tagged(history, commit) if tag else version.following(history, commit)
         if title:  # a squash merge makes it the commit's subject
             version.conventional(title, "the pull request's title")
-        if tag and found.new and (there := forge.connect()) is not None:
-            there.publish(found.name, found.changelog)
-        outputs.tell(version=found.name, new=found.new)
+        if tag and found.own:  # also when the tag is there: whoever made it may have been stopped right after
+            if (there := forge.connect()) is not None:
+                there.publish(found.name, found.changelog)
+            outputs.tell(version=found.name, own=True, unreleased=not audit.recorded(history, found.name))
         typer.echo(json.dumps(asdict(found)) if as_json else found.name or "no version yet")
 
 
@@ -65,7 +66,7 @@ def changelog(root: Root = Path()) -> None:
     """Print what each version brought, newest first, as the annotated tags keep it."""
     with told():
         history = History(root)
-        for name in version.tags(history, "HEAD"):
+        for name in version.tags(history, "--merged", "HEAD"):
             typer.echo(f"{name}\n{version.text_of(history, name)}\n")
 
 
@@ -82,13 +83,8 @@ def record(
     with told():
         history = History(root)
         content = records.content(root, env, name, {"gateway": gateway, "engine": engine}, gates)
-        history.fetch()
-        text, way = document(content), way_of(history, env)
-        title, branch = f"chore({env}): release {name}", f"release/{env}/{name}"
-        written = write(history, forge.connect(), env, text, title, "", branch, way)
-        if written.changed:
-            audit.write(history, Entry(env, name, "recorded", release=digest(text), link=written.link))
-        told_where(written, f"{env} has {name} already")
+        written = records.record(history, forge.connect(), env, content)
+        told_where(written, f"{env} has {name} already, or a later commit's version")
 
 
 @app.command()

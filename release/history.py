@@ -98,9 +98,12 @@ class History:
             return None
         return self.git("show", f"{commit}:{path}")
 
-    def commits(self, names: str, path: str = "", merges: bool = True) -> list[Commit]:
-        """Newest first; `names` is a revision range, `path` keeps only the commits that changed it."""
-        limits = [] if merges else ["--no-merges"]
+    def commits(self, names: str, path: str = "", single: bool = False) -> list[Commit]:
+        """Newest first; `names` is a revision range, `path` keeps only the commits that changed it.
+
+        `single` keeps only those with one parent: no merge, and not the first, which a forge makes of a template.
+        """
+        limits = ["--min-parents=1", "--max-parents=1", "--full-history"] if single else []
         said = self.git("log", f"--format={FIELDS}", *limits, names, "--", *([path] if path else []))
         return [Commit(*record.strip("\n").split("\x1f")) for record in said.split("\x1e") if record.strip()]
 

@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from model import pin
+from release import audit
+from release.audit import Entry
 from release.environment import Release, bare, checked, parsed
 from release.errors import Refused
+from release.forge import Forge
 from release.history import History
+from release.lock import lock
+from release.write import Written, digest, document, release_at, way_of, write
 
 BASELINE = "quality/baseline.jsonl"
 
@@ -35,6 +40,30 @@ def content(root: Path, env: str, version: str, images: dict[str, str], gates: P
     found = {key: value for key, value in found.items() if value is not None}
     checked({"release": found}, "release.yaml")
     return found
+
+
+def record(history: History, forge: Forge | None, environment: str, content: dict[str, Any]) -> Written:
+    """Write a release of this commit into an environment, unless a later commit's is there: its job was the faster one.
+
+    Whoever records holds the environment's lock: two of them read and write one after the other.
+    """
+    version, text = content["version"], document(content)
+    with lock(history, environment, version):
+        history.fetch()
+        if later(history, environment):
+            return Written(history.sha(history.main), "", False)
+        title, branch = f"chore({environment}): release {version}", f"release/{environment}/{version}"
+        written = write(history, forge, environment, text, title, "", branch, way_of(history, environment))
+    if written.changed:
+        audit.write(history, Entry(environment, version, "recorded", release=digest(text), link=written.link))
+    return written
+
+
+def later(history: History, environment: str) -> bool:
+    """Whether the version that the environment has is of a commit that came after the one checked out here."""
+    found = release_at(history, history.main, environment)
+    tagged, here = history.sha(f"refs/tags/{found[1].version}") if found else "", history.sha("HEAD")
+    return bool(tagged) and tagged != here == history.fork(here, tagged)
 
 
 def total_of(model: pin.Pin, place: str) -> str:

@@ -217,6 +217,17 @@ def test_what_deploys_runs_only_where_something_is_named() -> None:
         assert values["delivery"]["cluster"] == ""
 
 
+def test_a_release_that_is_run_again_goes_on_where_it_stopped() -> None:
+    """With images made already, and so without the job that makes them, it is handed over all the same."""
+    jobs = LOADED["release"]["jobs"]
+    assert set(jobs["version"]["outputs"]) == {"own", "unreleased", "version"}
+    assert jobs["image"]["if"] == "needs.version.outputs.unreleased == 'true'"
+    assert jobs["staging"]["if"] == "${{ !failure() && !cancelled() && needs.version.outputs.own == 'true' }}"
+    record, deploy = [step for step in jobs["staging"]["steps"] if "run" in step]
+    assert (record["run"], record["if"]) == ("make record", jobs["image"]["if"])
+    assert (deploy["run"], "if" in deploy) == ("make deploy", False)
+
+
 def test_who_may_open_a_pull_request_may_start_its_ci_too() -> None:
     """A forge starts nothing for what a workflow's own token opens; only a dispatch is an exception."""
     assert "workflow_dispatch" in LOADED["ci"]["on"]
