@@ -19,7 +19,7 @@ from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
 from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_over, target, told
-from release.errors import Drifted, Refused
+from release.errors import Refused
 from release.history import History
 from release.lock import held, latest
 from release.write import Written, digest, document, way_of, write
@@ -224,7 +224,7 @@ def drift(
     chart: Chart = environment.ROOT / "charts" / "llm",
     if_named: IfNamed = False,
 ) -> None:
-    """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
+    """Compare the cluster with git; exit 16, naming each changed field and a stopped release that git still names."""
     from release import drift as drifts
     from release.helm import Helm, run
 
@@ -235,13 +235,13 @@ def drift(
                 return
             open_way(folder)
         wanted = environment.load(folder)
-        at = target(env, namespace, name, "")
-        cluster = at.cluster
+        cluster = target(env, namespace, name, "").cluster
         fast = {"rollouts": {"fast": drifts.went_fast(cluster.client, cluster.namespace, name)}}
         manifests = run(Helm(chart, name, cluster.namespace).rendered(wanted.values, wanted.document, fast))
         lines = drifts.drifted(manifests, drifts.live(cluster.client, manifests, cluster.namespace))
-        for line in lines:
+        stopped = drifts.stopped(cluster, wanted.release.version)
+        for line in [*lines, *stopped]:
             typer.echo(line)
-        if lines:
-            raise Drifted(f"{at.cluster.namespace}: {len(lines)} fields are not as git says; deploy, or commit them")
-        typer.echo(f"{at.cluster.namespace} runs what git says")
+        command = f"sluice verdict {folder.name} {wanted.release.version} aborted"
+        drifts.refuse(cluster.namespace, lines, stopped, command)
+        typer.echo(f"{cluster.namespace} runs what git says")

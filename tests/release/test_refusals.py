@@ -115,3 +115,32 @@ def test_a_cluster_that_was_edited_by_hand_is_named_field_by_field(
     there["spec"]["replicas"] = 2
     assert CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)]).exit_code == 0
     assert {method for method, _, _ in api.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("part", ["engine", "gateway"])
+def test_a_release_that_was_stopped_and_that_git_still_names(
+    folder: Path,
+    api: Scripted,
+    helm: Any,
+    rollout: Callable[..., dict[str, Any]],
+    gateway: Callable[..., dict[str, Any]],
+    rollout_path: str,
+    gateway_path: str,
+    part: str,
+) -> None:
+    there, beside = rollout(abort=part == "engine", message="slow"), gateway(abort=part == "gateway", message="slow")
+    api.on("GET", rollout_path, there)
+    api.on("GET", gateway_path, beside)
+    notes = {"metadata": {"annotations": {"sluice.dev/version": "v1.0.0"}}}
+    api.on("GET", f"/apis/apps/v1/namespaces/demo/replicasets/llm-{part}-old", notes)
+    wanted = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm-engine"}}
+    helm.prints("template", json.dumps(wanted | {"spec": there["spec"]}))
+    done = CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)])
+    assert done.exit_code == Drifted.code
+    assert done.stdout == f"Rollout/llm-{part}: git says v1.1.0, which was stopped (slow); v1.0.0 runs\n"
+    assert "merge its revert, or `sluice verdict demo v1.1.0 aborted`" in done.stderr
+    assert done.stderr.count("\n") == 1
+    for one in (there, beside):
+        one["status"]["abort"] = False
+    assert CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)]).exit_code == 0
+    assert {method for method, _, _ in api.asked} == {"GET"}
