@@ -152,20 +152,19 @@ def rollback(
     release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
     env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
     why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
-    hand_over: Annotated[bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")] = False,
     namespace: Namespace = "",
     name: Name = "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write an environment's release.yaml as it was for a version, and with --deploy put it back into the cluster."""
+    """Take git and the cluster that it names back to a version; without steps if that was good here before."""
     with told():
         if "/" in release:
             env, release = rollbacks.named(release)
         history = History(root)
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
-        deploy = prepared(history, env, found, namespace, name, gates) if hand_over else None
+        deploy = prepared(history, env, found, namespace, name, gates)
         namespace = deploy.cluster.namespace if deploy is not None else ""
         with ThreadPoolExecutor() as beside:  # who writes waits for the remote, and so does who asks for the lock
             written = beside.submit(rollbacks.rollback, history, env, found, why).result
@@ -191,7 +190,10 @@ def prepared(
     if not environment.named(folder):
         return None
     latest(folder, history)
-    open_way(folder)
+    try:
+        open_way(folder)
+    except Refused as error:
+        raise Refused(f"{error}; or push the tag deploy/{env}/{found.version}, and a workflow does it") from error
     cluster = target(str(folder), namespace, name, "").cluster
     wanted = environment.of(folder, found.text)
     helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace, hurried=found.before)

@@ -35,7 +35,7 @@ def refused(done: Result, code: int, *named: str) -> None:
 def test_a_tag_that_does_not_exist(sluice: Callable[..., Result], team: Team, asked: str) -> None:
     team.releases("prod", "v1.0.0")
     before = team.history.git("ls-remote", "origin")
-    refused(sluice("rollback", asked, "--env", "prod", "--deploy"), UnknownVersion.code, asked.rsplit("/", 1)[-1])
+    refused(sluice("rollback", asked, "--env", "prod"), UnknownVersion.code, asked.rsplit("/", 1)[-1])
     assert team.history.git("ls-remote", "origin") == before
 
 
