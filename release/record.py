@@ -6,7 +6,7 @@ from typing import Any
 
 from model import pin
 from release.environment import Release, bare, checked, parsed
-from release.errors import Refused
+from release.errors import Refused, WrongHash
 from release.history import History
 
 BASELINE = "quality/baseline.jsonl"
@@ -56,7 +56,7 @@ def check(history: History, release: Release) -> str:
     """Compare a release with the commit of its version's tag; returns what was compared, in words.
 
     Raises:
-        Refused: the model, an adapter or the baseline is not the one of that commit.
+        WrongHash: the model, an adapter or the baseline is not the one of that commit.
     """
     tag = f"refs/tags/{release.version}"
     commit = history.sha(tag)
@@ -82,4 +82,4 @@ def check(history: History, release: Release) -> str:
 def equal(release: Release, key: str, said: str, found: str) -> None:
     if bare(said) != found:
         there = f"{found[:12]}… there" if found else "not there"
-        raise Refused(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")
+        raise WrongHash(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")

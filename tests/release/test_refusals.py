@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from release.audit import Entry, write
 from release.cli import app as cli
-from release.errors import Drifted, NotVerified, Refused, Unconventional, UnknownVersion
+from release.errors import Drifted, NotVerified, Refused, Unconventional, UnknownVersion, WrongHash
 from release.flow import app as flow
 from release.history import identity
 from release.write import digest, path_of
@@ -51,7 +51,7 @@ def test_a_release_with_a_wrong_hash(folder: Path, api: Scripted, helm: Any, gat
     images = {name: f"127.0.0.1:9/{name}@sha256:{'a' * 64}" for name in ("gateway", "engine")}
     (folder / "release.yaml").write_text(release_text("v1.1.0", images=images, **{key: value}))
     done = CliRunner().invoke(cli, ["deploy", str(folder), "--chart", str(folder), "--gates", str(gates)])
-    refused(done, Refused.code, f"release.{key}", "000000000000…" if key != "gates" else "sha256:000000000000…")
+    refused(done, WrongHash.code, f"release.{key}", "000000000000…" if key != "gates" else "sha256:000000000000…")
     assert (api.asked, helm.asked("upgrade")) == ([], [])
 
 
@@ -93,8 +93,8 @@ def test_a_version_that_was_tagged_and_never_released(sluice: Callable[..., Resu
 
 
 def test_each_refusal_has_an_exit_code_of_its_own() -> None:
-    codes = [one.code for one in (UnknownVersion, Refused, Unconventional, NotVerified)]
-    assert len(set(codes)) == 4
+    codes = [one.code for one in (UnknownVersion, WrongHash, Unconventional, NotVerified)]
+    assert len({*codes, Refused.code}) == 5
 
 
 @pytest.mark.parametrize("fast", [False, True])

@@ -130,7 +130,7 @@ def sign_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("unsigned", 14, "no signatures found"),
         ("incompatible", 5, "schema"),
-        ("other hash", 5, r"release.model.sha256 is 000000000000…"),
+        ("other hash", 17, r"release.model.sha256 is 000000000000…"),
         ("image gone", 5, "not in the registry"),
         ("cluster away", 6, "check KUBECONFIG"),
         ("no way in", 5, "or push the tag deploy/prod/v1.0.0"),
