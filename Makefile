@@ -122,7 +122,7 @@ verdict: environment ## Keep a verdict; an abort is reverted in git: ENVIRONMENT
 	sluice verdict "$$ENVIRONMENT" "$$VERSION" "$$VERDICT" --reason "$$REASON" --link "$$LINK" --part "$${TOLD_BY:-engine}"
 
 rollback: environment ## Take an environment back to a version: VERSION=v1.2.0 ENVIRONMENT=prod
-	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}" --deploy
+	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}"
 
 drift: environment ## Compare a cluster with git: ENVIRONMENT=prod
 	sluice drift "$${ENVIRONMENT:-staging}" --if-named

@@ -10,6 +10,7 @@ from lab.office import Office
 from lab.runner import Ran
 from lab.seal import signed
 from release import audit
+from release.errors import WrongHash
 from release.version import tags, text_of
 from release.write import path_of
 
@@ -219,7 +220,7 @@ def bad_file(office: Office) -> Seen:
     file.write_text(re.sub(r"(gates: sha256:)\w+", r"\g<1>" + "0" * 64, file.read_text()))
     code, said = office.sluice("deploy", str(folder), "--no-watch")
     office.desk.git("checkout", "--quiet", "--", ".")
-    return {"refused": code == 5, "one line": "release.gates" in said}
+    return {"refused": code == WrongHash.code, "one line": "release.gates" in said}
 
 
 SCENES: tuple[Scene, ...] = (

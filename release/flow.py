@@ -19,7 +19,7 @@ from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
 from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_over, target, told
-from release.errors import Drifted, Refused
+from release.errors import Refused
 from release.history import History
 from release.lock import held, latest
 from release.write import Written
@@ -148,20 +148,19 @@ def rollback(
     release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
     env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
     why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
-    hand_over: Annotated[bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")] = False,
     namespace: Namespace = "",
     name: Name = "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write an environment's release.yaml as it was for a version, and with --deploy put it back into the cluster."""
+    """Take git and the cluster that it names back to a version; without steps if that was good here before."""
     with told():
         if "/" in release:
             env, release = rollbacks.named(release)
         history = History(root)
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
-        deploy = prepared(history, env, found, namespace, name, gates) if hand_over else None
+        deploy = prepared(history, env, found, namespace, name, gates)
         namespace = deploy.cluster.namespace if deploy is not None else ""
         with ThreadPoolExecutor() as beside:  # who writes waits for the remote, and so does who asks for the lock
             written = beside.submit(rollbacks.rollback, history, env, found, why).result
@@ -187,7 +186,10 @@ def prepared(
     if not environment.named(folder):
         return None
     latest(folder, history)
-    open_way(folder)
+    try:
+        open_way(folder)
+    except Refused as error:
+        raise Refused(f"{error}; or push the tag deploy/{env}/{found.version}, and a workflow does it") from error
     cluster = target(str(folder), namespace, name, "").cluster
     wanted = environment.of(folder, found.text)
     helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace, hurried=found.before)
@@ -220,7 +222,7 @@ def drift(
     chart: Chart = environment.ROOT / "charts" / "llm",
     if_named: IfNamed = False,
 ) -> None:
-    """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
+    """Compare the cluster with git; exit 16, naming each changed field and a stopped release that git still names."""
     from release import drift as drifts
     from release.helm import Helm, run
 
@@ -231,13 +233,13 @@ def drift(
                 return
             open_way(folder)
         wanted = environment.load(folder)
-        at = target(env, namespace, name, "")
-        cluster = at.cluster
+        cluster = target(env, namespace, name, "").cluster
         fast = {"rollouts": {"fast": drifts.went_fast(cluster.client, cluster.namespace, name)}}
         manifests = run(Helm(chart, name, cluster.namespace).rendered(wanted.values, wanted.document, fast))
         lines = drifts.drifted(manifests, drifts.live(cluster.client, manifests, cluster.namespace))
-        for line in lines:
+        stopped = drifts.stopped(cluster, wanted.release.version)
+        for line in [*lines, *stopped]:
             typer.echo(line)
-        if lines:
-            raise Drifted(f"{at.cluster.namespace}: {len(lines)} fields are not as git says; deploy, or commit them")
-        typer.echo(f"{at.cluster.namespace} runs what git says")
+        command = f"sluice verdict {folder.name} {wanted.release.version} aborted"
+        drifts.refuse(cluster.namespace, lines, stopped, command)
+        typer.echo(f"{cluster.namespace} runs what git says")

@@ -8,7 +8,7 @@ from model import pin
 from release import audit
 from release.audit import Entry
 from release.environment import Release, bare, checked, parsed
-from release.errors import Refused
+from release.errors import Refused, WrongHash
 from release.forge import Forge
 from release.history import History
 from release.lock import lock
@@ -85,7 +85,7 @@ def check(history: History, release: Release) -> str:
     """Compare a release with the commit of its version's tag; returns what was compared, in words.
 
     Raises:
-        Refused: the model, an adapter or the baseline is not the one of that commit.
+        WrongHash: the model, an adapter or the baseline is not the one of that commit.
     """
     tag = f"refs/tags/{release.version}"
     commit = history.sha(tag)
@@ -111,4 +111,4 @@ def check(history: History, release: Release) -> str:
 def equal(release: Release, key: str, said: str, found: str) -> None:
     if bare(said) != found:
         there = f"{found[:12]}… there" if found else "not there"
-        raise Refused(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")
+        raise WrongHash(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")
