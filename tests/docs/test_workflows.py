@@ -209,6 +209,35 @@ def test_no_credentials_stay_in_a_checkout() -> None:
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
+REACHES = {"make deploy", "make rollback", "make verdict", "make drift"}  # a cluster, by the run's own token
+
+
+def test_the_token_that_reaches_a_cluster_is_always_mains() -> None:
+    """Its subject names the ref, and a role is bound to main's alone; a tag's would be another user for every tag."""
+    seen = set()
+    for name, key, job in JOBS:
+        if reached := REACHES & {step.get("run") for step in job["steps"]}:
+            seen |= reached
+            assert job["permissions"]["id-token"] == "write"
+            assert "environment" not in job  # it would be the subject
+            push = LOADED[name]["on"].get("push")
+            asked = job.get("if") == "github.event_name == 'workflow_dispatch'"
+            assert asked or push is None or (push["branches"] == ["main"] and "tags" not in push), f"{name}.{key}"
+    assert seen == REACHES
+    example = (ROOT / "infrastructure/cluster/example.tfvars").read_text()
+    assert set(re.findall(r"subjects = \[(.*)\]", example)) == {'"repo:your-org/sluice:ref:refs/heads/main"'}
+
+
+def test_a_tags_run_does_no_more_than_start_the_workflow_on_main() -> None:
+    jobs: dict[str, Any] = LOADED["rollback"]["jobs"]
+    assert {key: job["if"] for key, job in jobs.items()} == {
+        "tagged": "github.event_name == 'push'",
+        "rollback": "github.event_name == 'workflow_dispatch'",
+    }
+    assert jobs["tagged"]["permissions"] == {"contents": "read", "actions": "write"}
+    assert set(LOADED["rollback"]["on"]["workflow_dispatch"]["inputs"]) == {"environment", "version", "why"}
+
+
 def test_what_deploys_runs_only_where_something_is_named() -> None:
     assert LOADED["release"]["jobs"]["version"]["if"] == "vars.REGISTRY != ''"
     assert LOADED["ci"]["jobs"]["perf"]["if"] == "vars.REGISTRY != ''"
