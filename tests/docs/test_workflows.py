@@ -297,6 +297,9 @@ def test_a_tags_run_does_no_more_than_start_the_workflow_on_main() -> None:
     }
     assert jobs["tagged"]["permissions"] == {"contents": "read", "actions": "write"}
     assert set(LOADED["rollback"]["on"]["workflow_dispatch"]["inputs"]) == {"environment", "version", "why"}
+    dry = ["make", "--dry-run", "rollback"]
+    said = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '${WHY:+--why "$WHY"}' in said  # who pushed the tag, for the run's own actor is a robot
 
 
 def test_what_deploys_runs_only_where_something_is_named() -> None:
