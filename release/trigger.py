@@ -22,7 +22,8 @@ def tagged(ref: Annotated[str, typer.Argument(metavar="TAG", help="like deploy/p
         env, version = rollback.named(ref)
         there = forge.connect()
         if there is None:
-            raise Refused(f"{ref}: no forge to ask; `sluice rollback {version} --env {env} --deploy` does it from here")
+            again = f"`make rollback VERSION={version} ENVIRONMENT={env}`"
+            raise Refused(f"{ref}: no forge to ask; {again} does it from here")
         why = f"the tag {ref}, pushed by {author()}"  # who starts the next run is the forge's own robot
         there.start(WORKFLOW, BRANCH, {"environment": env, "version": version, "why": why})
         typer.echo(f"{WORKFLOW} is started on {BRANCH}: {env} goes back to {version}")

@@ -44,4 +44,4 @@ def test_a_forge_that_is_away_or_unknown_is_one_line(forge: Scripted, monkeypatc
         monkeypatch.delenv(name, raising=False)
     alone = tagged("deploy/prod/v1.2.0")
     assert alone.exit_code == 5
-    assert "`sluice rollback v1.2.0 --env prod --deploy` does it from here" in alone.stderr
+    assert "`make rollback VERSION=v1.2.0 ENVIRONMENT=prod` does it from here" in alone.stderr
