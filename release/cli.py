@@ -236,7 +236,7 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
-    for module in ("release.flow", "release.approval", "release.summary"):
+    for module in ("release.flow", "release.trigger", "release.approval", "release.summary"):
         app.add_typer(importlib.import_module(module).app)
     if importlib.util.find_spec("sqlalchemy") is not None:
         surveys = importlib.import_module("release.surveys")
