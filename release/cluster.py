@@ -115,13 +115,10 @@ class State:
         return not self.served and self.current == self.stable and self.message.startswith("ProgressDeadlineExceeded")
 
     def verdict(self, image: str | None = None) -> str:
-        """promoted, aborted or waiting; with `image`, promoted only if that image is what runs.
-
-        Argo notes an abort first and takes the traffic back then: aborted is what has none any more.
-        """
+        """promoted, aborted or waiting; with `image`, promoted only if that image is what runs."""
         if not self.observed:
             return "waiting"
-        if (self.abort and not self.weight) or self.stillborn:
+        if (self.abort and not self.weight) or self.stillborn:  # Argo notes an abort before it takes the traffic back
             return "aborted"
         settled = self.phase == "Healthy" and bool(self.stable) and self.stable == self.current
         return "promoted" if settled and (image is None or image in self.images) else "waiting"
