@@ -6,6 +6,7 @@ ApiError              an answer with a status, a type and a code; `outcome` is h
 ├── Blocked           the answer held a sensitive word: it was good as the engine's, and is not handed out
 └── EngineFault       5xx: the attempt failed, `outcome` says how
     └── Declined      the engine's own 4xx
+        └── Overlong  more than the gateway holds of one answer: what was asked for may be to blame, or the engine
 """
 
 import json
@@ -112,6 +113,16 @@ class Declined(EngineFault):
         for name, value in shape["error"].items():
             shape["error"][name] = unquoted(value, self.asked) if isinstance(value, str) else value
         return shape
+
+
+class Overlong(Declined):
+    def __init__(self, most: int) -> None:
+        super().__init__(400, b"")
+        self.code, self.message = "answer_too_large", f"the answer is larger than {most} bytes: ask for less"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return shaped(self.status, self.code, self.message, None)
 
 
 def shaped(status: int, code: str, message: str, param: str | None) -> dict[str, Any]:

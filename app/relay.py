@@ -8,7 +8,7 @@ from app import sse, whole
 from app.arms import Arms
 from app.balance import Seat
 from app.call import Call
-from app.errors import Blocked, Declined, EngineFault
+from app.errors import Blocked, Declined, EngineFault, Overlong
 from app.exchange import Exchange
 from app.gateway import Gateway
 from app.guard import Guard, holds
@@ -142,17 +142,22 @@ class Attempt:
 
     async def read(self, reply: Reply) -> bytes:
         try:
-            return await reply.read(self.left())
+            return await reply.read(self.left(), self.bounded)
         except TimeoutError:
             raise EngineFault("timeout_idle", "the answer stopped coming") from None
         except Lost:
             raise EngineFault("stream_truncated", "the engine cut its answer off") from None
 
+    def bounded(self, size: int) -> None:
+        """Raises Overlong for more bytes of one answer than are held here, until they can go out."""
+        if size > self.settings.max_answer_bytes:
+            raise Overlong(self.settings.max_answer_bytes)
+
     async def whole(self, reply: Reply) -> bytes:
         """The body of an answer in one piece, judged.
 
         Raises:
-            EngineFault: cut, broken or aborted.
+            EngineFault: cut, broken, aborted or too large.
         """
         body = await self.read(reply)
         found = whole.judged(self.call.path, body, self.settings.adapter)
@@ -167,7 +172,7 @@ class Attempt:
         """The stream's bytes as they come; its end is judged.
 
         Raises:
-            EngineFault: it stopped, was cut, or ended badly.
+            EngineFault: it stopped, was cut, ended badly, or there is too much that cannot go out yet.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
@@ -175,6 +180,7 @@ class Attempt:
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
+            self.bounded(len(held) + len(stream.buffer))
             if opening and (stream.failed or stream.aborted):
                 raise EngineFault(stream.outcome, "the engine's stream began with an error")
             if stream.content and self.first is None:

@@ -50,6 +50,9 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=30, gt=0, description="for running answers after SIGTERM")
     forget_seconds: float = Field(default=60, ge=0, description="how long counters outlive their release")
     max_body_bytes: int = Field(default=1024 * 1024, gt=0, description="of a request")
+    max_answer_bytes: int = Field(
+        default=8 * 1024 * 1024, gt=0, description="of an answer in one piece, or of a frame of a stream; above it 400"
+    )
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
     max_inflight_per_engine: int = Field(
         default=0,

@@ -83,7 +83,7 @@ class Engine:
             if self.mode == "odd":
                 return web.json_response({"choices": [1]})
             reason = "abort" if self.mode == "abort" else "stop"
-            text = "" if self.mode == "empty" else "two words"
+            text = {"empty": "", "large": "x" * 20_000}.get(self.mode, "two words")
             choice = {"index": 0, "text": text, "message": {"content": text}, "finish_reason": reason}
             return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
         return await self.streamed(request)
@@ -111,6 +111,11 @@ class Engine:
         await reply.prepare(request)
         if self.mode.startswith("role"):
             await reply.write(delta(""))
+        while self.mode == "role_forever":
+            await reply.write(delta("") * 100)
+        if self.mode == "large":
+            await reply.write(b'data: {"choices": [{"index": 0, "delta": {"content": "' + b"x" * 20_000)
+            await asyncio.sleep(30)
         if self.mode.endswith("silent"):
             await asyncio.sleep(30)
         if self.mode == "error_first":

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
@@ -230,6 +231,27 @@ async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door:
     assert b"[DONE]" not in body
     assert door.outcomes() == {"timeout_idle": 1}
     assert await until(lambda: engine.running == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_is_too_large_is_ended_and_blames_nobody(door: Any, engine: Any, stream: bool) -> None:
+    engine.mode, door.gateway.settings.max_answer_bytes = "large", 10_000
+
+    status, headers, body = await door.post(CHAT, asked(stream))
+
+    assert (status, json.loads(body)["error"]["code"]) == (400, "answer_too_large")
+    assert headers["x-sluice-outcome"] == "prompt"
+    assert door.outcomes() == {"prompt": 1}
+    assert await until(lambda: engine.running == 0)
+    assert door.gateway.balance.failures == {}
+
+
+async def test_an_answer_as_large_as_may_be_is_handed_out(door: Any, engine: Any) -> None:
+    engine.mode = "large"
+    _, _, body = await door.post(CHAT, asked(stream=False))
+    door.gateway.settings.max_answer_bytes = len(body)
+
+    assert await door.post(CHAT, asked(stream=False)) == (200, ANY, body)
 
 
 async def test_slow_tokens_are_counted_with_a_bound_of_their_own(door: Any, canary: Any, engine: Any) -> None:

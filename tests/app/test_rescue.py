@@ -67,6 +67,18 @@ async def test_a_stream_without_content_is_still_rescued(door: Any, other: Any, 
     assert b"error" not in body
 
 
+@pytest.mark.parametrize(("mode", "stream"), [("large", True), ("large", False), ("role_forever", True)])
+@pytest.mark.usefixtures("release")
+async def test_a_canary_that_alone_says_too_much_is_to_blame(door: Any, other: Any, mode: str, stream: bool) -> None:
+    other.mode, door.gateway.settings.max_answer_bytes = mode, 10_000
+    door.gateway.settings.first_token_seconds = 20
+
+    status, headers, _ = await ask(door, stream)
+
+    assert (status, headers["x-sluice-rescued"]) == (200, "1")
+    assert door.outcomes() == {"stream_error": 1}
+
+
 @pytest.mark.usefixtures("release")
 async def test_predict_is_rescued_too(door: Any, other: Any) -> None:
     other.mode = "500"
