@@ -55,8 +55,8 @@ class Answer(Response):
         except EngineFault as fault:
             self.exchange.end(fault.outcome)
             await self.fail(fault, send)
-        except Blocked as blocked:
-            await self.fail(blocked, send)
+        except (Blocked, Busy) as refused:
+            await self.fail(refused, send)
         except Exception:
             self.exchange.end("stream_error")  # an answer that we cannot read is the engine's failure
             raise

@@ -8,7 +8,7 @@ from app import sse, whole
 from app.arms import Arms
 from app.balance import Seat
 from app.call import Call
-from app.errors import Blocked, Declined, EngineFault, Overlong
+from app.errors import Blocked, Busy, Declined, EngineFault, Overlong
 from app.exchange import Exchange
 from app.gateway import Gateway
 from app.guard import Guard, holds
@@ -57,6 +57,7 @@ class Attempt:
             EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
             Declined: the engine's 4xx.
             Blocked: the answer holds a word that no answer may hold.
+            Busy: there is no room for the answer.
         """
         trace = self.exchange.trace
         self.tried = trace.attempt(self.arm, 2 if self.exchange.failure else 1) if trace.header else NO_TRY
@@ -149,9 +150,19 @@ class Attempt:
             raise EngineFault("stream_truncated", "the engine cut its answer off") from None
 
     def bounded(self, size: int) -> None:
-        """Raises Overlong for more bytes of one answer than are held here, until they can go out."""
+        """So many bytes of the answer are there and cannot go out yet.
+
+        Raises:
+            Overlong: more than are held of one.
+            Busy: more than there is room for.
+        """
         if size > self.settings.max_answer_bytes:
             raise Overlong(self.settings.max_answer_bytes)
+        try:
+            self.call.hold.grow(len(self.call.body) + size)
+        except Busy:
+            self.exchange.end("rejected")  # no engine is to blame
+            raise
 
     async def whole(self, reply: Reply) -> bytes:
         """The body of an answer in one piece, judged.
@@ -180,7 +191,8 @@ class Attempt:
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
-            self.bounded(len(held) + len(stream.buffer))
+            if held or stream.buffer:
+                self.bounded(len(held) + len(stream.buffer))
             if opening and (stream.failed or stream.aborted):
                 raise EngineFault(stream.outcome, "the engine's stream began with an error")
             if stream.content and self.first is None:

@@ -230,6 +230,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session, server)
     server.should_exit = True  # never by force: the application would not end what it began
     await running
+    assert app.state.gateway.room.taken == 0, "a request has ended and still holds bytes"
 
 
 @pytest.fixture(scope="session")

@@ -254,6 +254,20 @@ async def test_an_answer_as_large_as_may_be_is_handed_out(door: Any, engine: Any
     assert await door.post(CHAT, asked(stream=False)) == (200, ANY, body)
 
 
+@pytest.mark.parametrize(("path", "stream"), [(CHAT, True), (CHAT, False), ("/predict", False)])
+async def test_an_answer_that_there_is_no_room_for_is_429_and_blames_nobody(
+    door: Any, engine: Any, path: str, stream: bool
+) -> None:
+    engine.mode, door.gateway.room.most = "large", 100_000
+
+    status, headers, body = await door.post(path, asked(stream) if path == CHAT else {"prompt": "a"})
+
+    assert (status, json.loads(body)["error"]["code"], headers["retry-after"]) == (429, "no_room", "1")
+    assert door.outcomes() == {"rejected": 1}
+    assert door.gateway.balance.failures == {}
+    assert await until(lambda: engine.running == 0)
+
+
 async def test_slow_tokens_are_counted_with_a_bound_of_their_own(door: Any, canary: Any, engine: Any) -> None:
     for _ in range(WANTED):
         door.gateway.ledger.baseline.add("stable", "user", "tpot", 0.001)
