@@ -116,6 +116,9 @@ class Engine:
         if self.mode == "large":
             await reply.write(b'data: {"choices": [{"index": 0, "delta": {"content": "' + b"x" * 20_000)
             await asyncio.sleep(30)
+        if self.mode.endswith("half"):
+            await reply.write((b"" if self.mode == "half" else delta("two ")) + b'data: {"choices": [{"ind')
+            return reply
         if self.mode.endswith("silent"):
             await asyncio.sleep(30)
         if self.mode == "error_first":

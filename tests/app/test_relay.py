@@ -110,14 +110,26 @@ async def test_an_engine_that_does_not_accept_is_a_connect_error(door: Any, cana
     assert door.outcomes(arm="canary") == {"connect_error": 1}
 
 
-async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(door: Any, engine: Any) -> None:
-    engine.mode = "cut"
+@pytest.mark.parametrize("mode", ["cut", "some_and_half"])
+async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(
+    door: Any, engine: Any, mode: str
+) -> None:
+    engine.mode = mode
 
     _, _, body = await door.post(CHAT, asked())
 
     last = json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))
     assert last["error"]["code"] == "stream_truncated"
     assert b"stop" not in body
+    assert b"two " in body
+
+
+async def test_half_a_frame_is_no_beginning(door: Any, engine: Any) -> None:
+    engine.mode = "half"
+
+    status, headers, _ = await door.post(CHAT, asked())
+
+    assert (status, headers["x-sluice-outcome"]) == (502, "stream_truncated")
 
 
 @pytest.mark.parametrize(("mode", "stream"), [("hang", True), ("silent", True), ("stall", True), ("hang", False)])

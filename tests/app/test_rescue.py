@@ -55,7 +55,7 @@ async def test_a_user_does_not_see_a_failing_canary(
     assert not door.gateway.ledger.running
 
 
-@pytest.mark.parametrize("mode", ["silent", "error_first", "role_then_cut", "role_then_silent"])
+@pytest.mark.parametrize("mode", ["silent", "half", "error_first", "role_then_cut", "role_then_silent"])
 @pytest.mark.usefixtures("release")
 async def test_a_stream_without_content_is_still_rescued(door: Any, other: Any, mode: str) -> None:
     other.mode = mode
