@@ -1,8 +1,9 @@
 """Errors as OpenAI's API words them, for refusals of our own and faults of the engine alike.
 
 ApiError              an answer with a status, a type and a code; `outcome` is how the request counts
-├── Refusal           the client's own doing, the engine never saw it
-│   └── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+├── Refusal           the client's own doing, or what the gateway has no room for: no engine is to blame
+│   ├── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+│   └── Unread        the client was slow to read its answer, and had no more time
 ├── Blocked           the answer held a sensitive word: it was good as the engine's, and is not handed out
 └── EngineFault       5xx: the attempt failed, `outcome` says how
     └── Declined      the engine's own 4xx
@@ -66,6 +67,10 @@ class Busy(Refusal):
     @property
     def headers(self) -> dict[str, str]:
         return {**super().headers, "retry-after": str(max(1, round(self.retry_after)))}
+
+
+class Unread(Refusal):
+    outcome = "client_cancel"
 
 
 class Blocked(ApiError):

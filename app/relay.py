@@ -8,11 +8,12 @@ from app import sse, whole
 from app.arms import Arms
 from app.balance import Seat
 from app.call import Call
-from app.errors import Blocked, Busy, Declined, EngineFault, Overlong
+from app.errors import Blocked, Declined, EngineFault, Overlong
 from app.exchange import Exchange
+from app.fault import broken, overdue, unbegun
 from app.gateway import Gateway
 from app.guard import Guard, holds
-from app.lost import Garbled, Lost, Unreachable
+from app.lost import Lost
 from app.responses import ResponseStream
 from app.said import Said
 from app.traces import NO_TRY
@@ -108,10 +109,8 @@ class Attempt:
                 call.key,
                 repeatable=call.repeatable,
             )
-        except TimeoutError:
-            raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
-        except Lost as fault:
-            raise EngineFault(LOST.get(type(fault), "stream_truncated"), str(fault)) from None
+        except (TimeoutError, Lost) as error:
+            raise unbegun(error, limit) from None
         return self.reply
 
     def headers(self) -> dict[str, str]:
@@ -158,11 +157,7 @@ class Attempt:
         """
         if size > self.settings.max_answer_bytes:
             raise Overlong(self.settings.max_answer_bytes)
-        try:
-            self.call.hold.grow(len(self.call.body) + size)
-        except Busy:
-            self.exchange.end("rejected")  # no engine is to blame
-            raise
+        self.call.hold.grow(len(self.call.body) + size)
 
     async def whole(self, reply: Reply) -> bytes:
         """The body of an answer in one piece, judged.
@@ -222,7 +217,12 @@ class Attempt:
             raise Blocked
 
     async def next(self, reply: Reply, stream: sse.Stream) -> bytes | None:
-        """The next bytes, or None at the end."""
+        """The next bytes, or None at the end.
+
+        Raises:
+            EngineFault: there are none in time, or none any more.
+            Unread: the time for all of it is over, for a client that was slow to read.
+        """
         first = self.settings.first_token_seconds - (time.perf_counter() - self.began)
         left = self.left()
         wait = min(left, self.settings.idle_seconds if stream.content else first)
@@ -234,14 +234,6 @@ class Attempt:
         except (TimeoutError, Lost) as error:
             if stream.done:
                 return None
-            raise broken(error, 0 if wait == left else wait, stream) from None
-
-
-LOST = {Unreachable: "connect_error", Garbled: "stream_error"}
-
-
-def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
-    if isinstance(error, TimeoutError):
-        outcome = "timeout_idle" if stream.content else "timeout_ttft"
-        return EngineFault(outcome, f"nothing came for {wait:g} s" if wait else "the time for a whole request is over")
-    return EngineFault("stream_truncated", "the engine cut its stream off")
+            if wait < left or isinstance(error, Lost):
+                raise broken(error, wait, stream) from None
+            raise overdue(self.exchange.unread, self.settings.total_seconds, stream) from None

@@ -69,7 +69,7 @@ async def answered(found: Admitted, request: Request) -> bytes:
             found.exchange.hang_up()
             raise Refusal(499, "client_cancel", "the client went away")
         return work.result()
-    except EngineFault as fault:
+    except (Busy, EngineFault) as fault:
         found.exchange.end(fault.outcome)
         raise
     finally:

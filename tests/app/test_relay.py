@@ -9,6 +9,7 @@ from unittest.mock import ANY
 import aiohttp
 import pytest
 
+from app import fault
 from app.baseline import WANTED
 
 CHAT = "/v1/chat/completions"
@@ -230,7 +231,10 @@ async def test_a_cancel_of_a_whole_answer_is_never_the_engines_fault(
 
 
 @pytest.mark.parametrize("mode", ["trickle", "flood"])
-async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door: Any, engine: Any, mode: str) -> None:
+async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(
+    door: Any, engine: Any, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault, "UNREAD_SHARE", 1)  # a flood is more than its client can read
     engine.mode, door.gateway.settings.total_seconds, door.gateway.settings.idle_seconds = mode, 0.3, 20
     async with asyncio.timeout(5):
         status, _, body = await door.post(CHAT, asked())
@@ -242,6 +246,24 @@ async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door:
     assert b"word " in before
     assert b"[DONE]" not in body
     assert door.outcomes() == {"timeout_idle": 1}
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_who_reads_too_slowly_for_the_whole_time_has_its_engine_not_blamed(door: Any, engine: Any) -> None:
+    engine.mode, door.gateway.settings.total_seconds = "flood", 1
+    async with (
+        aiohttp.ClientSession(read_bufsize=1024) as session,
+        session.post(door.url + CHAT, json=asked()) as reply,
+    ):
+        assert await until(lambda: any(one.flow.write_paused for one in door.server.server_state.connections))
+        await asyncio.sleep(1)  # it does not read until the time is over
+        async with asyncio.timeout(5):
+            body = await reply.read()
+
+    error = json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))["error"]
+    assert (reply.status, error["code"]) == (200, "client_too_slow")
+    assert door.outcomes() == {"client_cancel": 1}
+    assert door.gateway.balance.failures == {}
     assert await until(lambda: engine.running == 0)
 
 
