@@ -122,7 +122,7 @@ class Attempt:
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
         settings = self.settings
-        return settings.first_token_seconds if self.call.stream else min(settings.whole_seconds, self.left())
+        return min(settings.first_token_seconds if self.call.stream else settings.whole_seconds, self.left())
 
     def left(self) -> float:
         return max(0.0, self.settings.total_seconds - self.exchange.age)

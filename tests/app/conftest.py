@@ -80,6 +80,11 @@ class Engine:
         if request.path == "/v1/responses":
             return await self.responded(request)
         if not self.asked[-1].get("stream"):
+            if self.mode == "whole_stall":
+                reply = web.StreamResponse(headers={"content-type": "application/json"})
+                await reply.prepare(request)
+                await reply.write(b'{"choices": [')
+                await asyncio.sleep(30)
             if self.mode == "odd":
                 return web.json_response({"choices": [1]})
             reason = "abort" if self.mode == "abort" else "stop"

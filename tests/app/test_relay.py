@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -247,6 +248,46 @@ async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(
     assert b"[DONE]" not in body
     assert door.outcomes() == {"timeout_idle": 1}
     assert await until(lambda: engine.running == 0)
+
+
+async def ended(door: Any, stream: bool = False) -> tuple[int, str, str, float]:
+    began = time.monotonic()
+    async with asyncio.timeout(5):
+        status, headers, body = await door.post(CHAT, asked(stream))
+    return status, headers["x-sluice-outcome"], json.loads(body)["error"]["message"], time.monotonic() - began
+
+
+@pytest.mark.parametrize("short", ["whole_seconds", "total_seconds"])
+async def test_an_answer_in_one_piece_has_a_time_of_its_own_and_no_more_than_the_whole(
+    door: Any, engine: Any, settings: Any, short: str
+) -> None:
+    engine.mode, settings.first_token_seconds, settings.whole_seconds, settings.total_seconds = "hang", 0.01, 20, 20
+    setattr(settings, short, 0.3)
+
+    status, outcome, message, seconds = await ended(door)
+
+    assert (status, outcome) == (504, "timeout_ttft")
+    assert re.fullmatch(r"no answer within 0\.[23]\d* s", message)
+    assert 0.3 <= seconds < 5
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_an_answer_in_one_piece_that_begins_and_stops_is_ended_with_the_whole_time(
+    door: Any, engine: Any, settings: Any
+) -> None:
+    engine.mode, settings.total_seconds = "whole_stall", 0.3
+
+    status, outcome, message, seconds = await ended(door)
+
+    assert (status, outcome, message) == (504, "timeout_idle", "the answer stopped coming")
+    assert 0.3 <= seconds < 5
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_a_stream_has_no_more_time_to_begin_than_the_whole(door: Any, engine: Any, settings: Any) -> None:
+    engine.mode, settings.first_token_seconds, settings.total_seconds = "hang", 20, 0.3
+
+    assert (await ended(door, stream=True))[:2] == (504, "timeout_ttft")
 
 
 async def test_who_reads_too_slowly_for_the_whole_time_has_its_engine_not_blamed(door: Any, engine: Any) -> None:
