@@ -37,14 +37,14 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         Refusal: it does not come in; it is counted all the same.
     """
     gateway: Gateway = request.app.state.gateway
-    entry, key, lease = begun(request, gateway), None, ""
+    entry, key, lease, hold = begun(request, gateway), None, "", gateway.room.hold()
     try:
         entry.source, arm = call.probe(request, gateway.settings)
         key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
         client: Client = request.scope[CLIENT]
-        entry.key = client.key = key.name if key else ""
+        entry.key = client.key = hold.key = key.name if key else ""
         gateway.slots.look(key, client.before)  # before anything is spent on a request that cannot be taken
-        asked = meant(await call.read(request, gateway.settings), gateway.settings)
+        asked = meant(await call.read(request, gateway.settings, hold), gateway.settings)
         caps.checked(asked, gateway.settings)
         gateway.shapes.check(path, asked)
         who = described(request.headers, call.user_of(request, asked), entry.key)
@@ -53,12 +53,14 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
             lease = await gateway.quotas.begin(key)
         place = gateway.place(who, arm, entry.source)
         wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
-        wanted.key = entry.key
+        wanted.key, wanted.hold = entry.key, hold
         exchange = gateway.begin(wanted, key, place, lease)
-    except Refusal as refusal:
-        entry.code = refusal.code
-        gateway.quotas.end(key, lease)
-        refused(gateway, entry.source, refusal)
+    except BaseException as fault:
+        hold.free()
+        if isinstance(fault, Refusal):
+            entry.code = fault.code
+            gateway.quotas.end(key, lease)
+            refused(gateway, entry.source, fault)
         raise
     entry.call, entry.exchange, exchange.trace = wanted, exchange, entry.trace
     if entry.trace.span:

@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import json
+import time
 from typing import Any
 
 from starlette.responses import Response
@@ -10,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from app.admission import Admitted
 from app.cycle import CLIENT
-from app.errors import ApiError, Blocked, Busy, EngineFault
+from app.errors import ApiError, Blocked, Busy, EngineFault, Refusal
 from app.gateway import DRAINED, headers, rescued
 from app.relay import Opened
 from app.rescue import Rescue
@@ -52,7 +53,7 @@ class Answer(Response):
         try:
             async with self.rescue as opened:
                 await self.pass_on(opened, send)
-        except EngineFault as fault:
+        except (EngineFault, Refusal) as fault:
             self.exchange.end(fault.outcome)
             await self.fail(fault, send)
         except Blocked as blocked:
@@ -71,10 +72,16 @@ class Answer(Response):
             await send(body(opened.first, more=False))
             return
         await self.start(send, 200, opened.kind)
-        await send(body(opened.first, more=True))
+        await self.give(opened.first, send)
         async for part in opened.rest:
-            await send(body(part, more=True))
+            await self.give(part, send)
         await send(body(b"", more=False))
+
+    async def give(self, part: bytes, send: Send) -> None:
+        """Send a part; a client that does not read has us wait, which is none of its engine's time."""
+        began = time.perf_counter()
+        await send(body(part, more=True))
+        self.exchange.unread += time.perf_counter() - began
 
     async def stop(self, send: Send) -> None:
         """The answer outlasted the time to drain: no engine is to blame, and its client may ask another gateway."""

@@ -17,6 +17,7 @@ from app.document import strict
 from app.document import written as encoded
 from app.errors import Refusal, first_wrong
 from app.question import NOTHING, Question
+from app.room import ENDLESS, Hold
 from app.settings import Settings
 from app.variant import UNCHANGED, Change
 from app.whole import CHAT, COMPLETIONS, RESPONSES
@@ -47,31 +48,33 @@ class Call:
     repeatable: bool = True  # sending it twice leaves nothing twice
     question: Question = NOTHING
     key: str = ""  # the name of the API key
+    hold: Hold = ENDLESS  # the bytes that it and its answer take
 
 
-async def read(request: Request, settings: Settings) -> dict[str, Any]:
-    """The body as a JSON object.
+async def read(request: Request, settings: Settings, hold: Hold) -> dict[str, Any]:
+    """The body as a JSON object, whose bytes are held.
 
     Raises:
-        Refusal: too large, too slow, too deep, no JSON, or no object.
+        Refusal: too large, too slow, too deep, no JSON, no object, or no room for it.
     """
     client: Client | None = request.scope.get(CLIENT)
     try:
         if client and client.sent:  # nothing is waited for
-            return parsed(await body(request, settings.max_body_bytes))
+            return parsed(await body(request, settings.max_body_bytes, hold))
         async with asyncio.timeout(settings.body_seconds):
-            return parsed(await body(request, settings.max_body_bytes))
+            return parsed(await body(request, settings.max_body_bytes, hold))
     except TimeoutError:
         raise Refusal(408, "body_too_slow", f"the body was not there within {settings.body_seconds:g} s") from None
     except ClientDisconnect:
         raise Refusal(499, "client_cancel", "the client went away") from None
 
 
-async def body(request: Request, limit: int) -> bytes:
+async def body(request: Request, limit: int, hold: Hold) -> bytes:
     """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
-    parts, size, more = list[bytes](), 0, int(request.headers.get("content-length", 0)) <= limit
-    if not more:
+    told, parts, size, more = int(request.headers.get("content-length", 0)), list[bytes](), 0, True
+    if told > limit:
         raise too_large(limit)
+    hold.grow(told)
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -80,6 +83,7 @@ async def body(request: Request, limit: int) -> bytes:
         size += len(part)
         if size > limit:
             raise too_large(limit)
+        hold.grow(size)
         parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

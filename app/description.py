@@ -131,6 +131,7 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
         body = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
         found["paths"][path]["post"]["requestBody"] = body
         found["paths"][path]["post"]["responses"]["200"] = answer(path, settings)
+    limit(found["paths"]["/predict"]["post"]["requestBody"]["content"][JSON], settings.max_tokens)
     found["paths"]["/v1/models/{name}"]["get"]["responses"].pop("422")  # any name is one
     for unused in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(unused)
@@ -146,6 +147,12 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
             for method in methods.values() if path.startswith(("/v1/", "/predict", "/feedback")) else ():
                 method["security"] = [{"key": []}]
     return found
+
+
+def limit(body: dict[str, Any], most: int) -> None:
+    """Describe how much /predict may be asked for."""
+    tokens = body["schema"]["properties"]["max_new_tokens"]
+    tokens |= {"maximum": most, "default": min(tokens["default"], most)}
 
 
 def answer(path: str, settings: Settings) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """Errors as OpenAI's API words them, for refusals of our own and faults of the engine alike.
 
 ApiError              an answer with a status, a type and a code; `outcome` is how the request counts
-├── Refusal           the client's own doing, the engine never saw it
-│   └── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+├── Refusal           the client's own doing, or what the gateway has no room for: no engine is to blame
+│   ├── Busy          the gateway cannot take it now: come back in `retry_after` seconds
+│   └── Unread        the client was slow to read its answer, and had no more time
 ├── Blocked           the answer held a sensitive word: it was good as the engine's, and is not handed out
 └── EngineFault       5xx: the attempt failed, `outcome` says how
     └── Declined      the engine's own 4xx
+        └── Overlong  more than the gateway holds of one answer: what was asked for may be to blame, or the engine
 """
 
 import json
@@ -67,6 +69,10 @@ class Busy(Refusal):
         return {**super().headers, "retry-after": str(max(1, round(self.retry_after)))}
 
 
+class Unread(Refusal):
+    outcome = "client_cancel"
+
+
 class Blocked(ApiError):
     outcome = "ok"  # the engine did its work: what it said is counted by the checks
 
@@ -112,6 +118,16 @@ class Declined(EngineFault):
         for name, value in shape["error"].items():
             shape["error"][name] = unquoted(value, self.asked) if isinstance(value, str) else value
         return shape
+
+
+class Overlong(Declined):
+    def __init__(self, most: int) -> None:
+        super().__init__(400, b"")
+        self.code, self.message = "answer_too_large", f"the answer is larger than {most} bytes: ask for less"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        return shaped(self.status, self.code, self.message, None)
 
 
 def shaped(status: int, code: str, message: str, param: str | None) -> dict[str, Any]:

@@ -64,6 +64,7 @@ class Exchange:
     arms: Arms
     began: float = field(default_factory=time.perf_counter)
     first: float | None = None
+    unread: float = 0.0  # seconds that the answer waited for its client to read on
     ended: str | None = None  # the outcome that was counted
     failure: str = ""  # the canary's, once stable is asked in its place: what comes then is not judged
     over_with: bool = False
@@ -167,7 +168,7 @@ class Exchange:
     def good(self, tokens: dict[str, int], said: Said | None) -> None:
         """What a judged answer's pace and text say of its engine."""
         if self.first is not None and tokens.get("out", 0) > 1:
-            seconds = (self.age - self.first) / (tokens["out"] - 1)
+            seconds = max(0.0, self.age - self.first - self.unread) / (tokens["out"] - 1)
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:

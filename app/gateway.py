@@ -20,6 +20,7 @@ from app.mounted import Mounted
 from app.person import Person
 from app.pool import Pool
 from app.quota import Quotas
+from app.room import Hold, Room
 from app.samples import Samples
 from app.settings import Settings
 from app.shapes import Shapes
@@ -60,10 +61,11 @@ class Gateway:
     recorder: Recorder | None = None
     samples: Samples | None = None
     shapes: Shapes = field(init=False)
+    room: Room = field(init=False)
     words: Mounted[Words] | None = None
 
     def __post_init__(self) -> None:
-        self.shapes = Shapes(self.settings)
+        self.shapes, self.room = Shapes(self.settings), Room(self.settings.max_held_bytes)
 
     @property
     def arms(self) -> Arms:
@@ -107,7 +109,8 @@ class Gateway:
         exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
         exchange.question, exchange.prompt = call.question, len(call.body) // BYTES_PER_TOKEN
         exchange.variant = place.chosen.name if place.chosen is not NOTHING else ""
-        exchange.whenever = lambda tokens: self.free(key, tokens, lease)
+        hold = call.hold
+        exchange.whenever = lambda tokens: self.free(key, tokens, lease, hold)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
         return exchange
@@ -117,8 +120,9 @@ class Gateway:
         """The words that no answer may hold, where there are such."""
         return self.words.now or None if self.words and self.settings.block_words else None
 
-    def free(self, key: Key | None, tokens: int, lease: str = "") -> None:
+    def free(self, key: Key | None, tokens: int, lease: str, hold: Hold) -> None:
         self.slots.free(key)
+        hold.free()
         if key:
             self.quotas.spend(key, tokens)
             self.quotas.end(key, lease)

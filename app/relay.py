@@ -8,11 +8,12 @@ from app import sse, whole
 from app.arms import Arms
 from app.balance import Seat
 from app.call import Call
-from app.errors import Blocked, Declined, EngineFault
+from app.errors import Blocked, Declined, EngineFault, Overlong
 from app.exchange import Exchange
+from app.fault import broken, overdue, unbegun
 from app.gateway import Gateway
 from app.guard import Guard, holds
-from app.lost import Garbled, Lost, Unreachable
+from app.lost import Lost
 from app.responses import ResponseStream
 from app.said import Said
 from app.traces import NO_TRY
@@ -57,6 +58,7 @@ class Attempt:
             EngineFault: no pod, no connection, nothing in time, a 5xx, or an answer that no client could read.
             Declined: the engine's 4xx.
             Blocked: the answer holds a word that no answer may hold.
+            Busy: there is no room for the answer.
         """
         trace = self.exchange.trace
         self.tried = trace.attempt(self.arm, 2 if self.exchange.failure else 1) if trace.header else NO_TRY
@@ -107,10 +109,8 @@ class Attempt:
                 call.key,
                 repeatable=call.repeatable,
             )
-        except TimeoutError:
-            raise EngineFault("timeout_ttft", f"no answer within {limit:g} s") from None
-        except Lost as fault:
-            raise EngineFault(LOST.get(type(fault), "stream_truncated"), str(fault)) from None
+        except (TimeoutError, Lost) as error:
+            raise unbegun(error, limit) from None
         return self.reply
 
     def headers(self) -> dict[str, str]:
@@ -122,7 +122,7 @@ class Attempt:
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""
         settings = self.settings
-        return settings.first_token_seconds if self.call.stream else min(settings.whole_seconds, self.left())
+        return min(settings.first_token_seconds if self.call.stream else settings.whole_seconds, self.left())
 
     def left(self) -> float:
         return max(0.0, self.settings.total_seconds - self.exchange.age)
@@ -142,17 +142,28 @@ class Attempt:
 
     async def read(self, reply: Reply) -> bytes:
         try:
-            return await reply.read(self.left())
+            return await reply.read(self.left(), self.bounded)
         except TimeoutError:
             raise EngineFault("timeout_idle", "the answer stopped coming") from None
         except Lost:
             raise EngineFault("stream_truncated", "the engine cut its answer off") from None
 
+    def bounded(self, size: int) -> None:
+        """So many bytes of the answer are there and cannot go out yet.
+
+        Raises:
+            Overlong: more than are held of one.
+            Busy: more than there is room for.
+        """
+        if size > self.settings.max_answer_bytes:
+            raise Overlong(self.settings.max_answer_bytes)
+        self.call.hold.grow(len(self.call.body) + size)
+
     async def whole(self, reply: Reply) -> bytes:
         """The body of an answer in one piece, judged.
 
         Raises:
-            EngineFault: cut, broken or aborted.
+            EngineFault: cut, broken, aborted or too large.
         """
         body = await self.read(reply)
         found = whole.judged(self.call.path, body, self.settings.adapter)
@@ -167,7 +178,7 @@ class Attempt:
         """The stream's bytes as they come; its end is judged.
 
         Raises:
-            EngineFault: it stopped, was cut, or ended badly.
+            EngineFault: it stopped, was cut, ended badly, or there is too much that cannot go out yet.
         """
         make = ResponseStream if self.call.path == whole.RESPONSES else sse.Stream
         guard = Guard(self.blocked) if self.blocked else None
@@ -175,6 +186,8 @@ class Attempt:
         held, opening = b"", self.patient
         while (chunk := await self.next(reply, stream)) is not None:
             passed = held + stream.feed(chunk)
+            if held or stream.buffer:
+                self.bounded(len(held) + len(stream.buffer))
             if opening and (stream.failed or stream.aborted):
                 raise EngineFault(stream.outcome, "the engine's stream began with an error")
             if stream.content and self.first is None:
@@ -204,7 +217,12 @@ class Attempt:
             raise Blocked
 
     async def next(self, reply: Reply, stream: sse.Stream) -> bytes | None:
-        """The next bytes, or None at the end."""
+        """The next bytes, or None at the end.
+
+        Raises:
+            EngineFault: there are none in time, or none any more.
+            Unread: the time for all of it is over, for a client that was slow to read.
+        """
         first = self.settings.first_token_seconds - (time.perf_counter() - self.began)
         left = self.left()
         wait = min(left, self.settings.idle_seconds if stream.content else first)
@@ -216,14 +234,6 @@ class Attempt:
         except (TimeoutError, Lost) as error:
             if stream.done:
                 return None
-            raise broken(error, 0 if wait == left else wait, stream) from None
-
-
-LOST = {Unreachable: "connect_error", Garbled: "stream_error"}
-
-
-def broken(error: Exception, wait: float, stream: sse.Stream) -> EngineFault:
-    if isinstance(error, TimeoutError):
-        outcome = "timeout_idle" if stream.content else "timeout_ttft"
-        return EngineFault(outcome, f"nothing came for {wait:g} s" if wait else "the time for a whole request is over")
-    return EngineFault("stream_truncated", "the engine cut its stream off")
+            if wait < left or isinstance(error, Lost):
+                raise broken(error, wait, stream) from None
+            raise overdue(self.exchange.unread, self.settings.total_seconds, stream) from None

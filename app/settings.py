@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from app import flags, keys, prompts, words
 from app.engines import ENGINES, Engine
 from app.redaction import patterns
+from app.room import PART
 from app.store import async_url
 
 FILES: dict[str, Callable[[Path], object]] = {  # what reads each, and raises ValueError in one line
@@ -50,6 +51,14 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(default=30, gt=0, description="for running answers after SIGTERM")
     forget_seconds: float = Field(default=60, ge=0, description="how long counters outlive their release")
     max_body_bytes: int = Field(default=1024 * 1024, gt=0, description="of a request")
+    max_answer_bytes: int = Field(
+        default=8 * 1024 * 1024, gt=0, description="of an answer in one piece, or of a frame of a stream; above it 400"
+    )
+    max_held_bytes: int = Field(
+        default=128 * 1024 * 1024,
+        gt=0,
+        description="of requests under way and their answers in one piece, at once; above it 429",
+    )
     max_inflight: int = Field(default=1024, gt=0, description="requests at once; above it 429")
     max_inflight_per_engine: int = Field(
         default=0,
@@ -107,6 +116,14 @@ class Settings(BaseSettings):
         if path:
             FILES[str(info.field_name)](path)
         return path
+
+    @field_validator("max_held_bytes")
+    @classmethod
+    def has_room_for_the_largest(cls, most: int, info: ValidationInfo) -> int:
+        largest = info.data.get("max_body_bytes", 0) + info.data.get("max_answer_bytes", 0)
+        if most < PART * largest:
+            raise ValueError(f"the largest request and answer may take one in {PART}: set at least {PART * largest}")
+        return most
 
     @field_validator("block_words")
     @classmethod

@@ -96,8 +96,11 @@ class Stream:
         return self.guard.passed(out, ended=self.done) if self.guard else out
 
     def rest(self) -> bytes:
-        """What came after the last whole frame: passed on as it is, for nothing of an engine's is made up or lost."""
-        left, self.buffer = self.buffer, b""
+        """What came after the last whole frame, where the engine was done: before that it is half a frame.
+
+        Of that nobody could read anything, nor what follows it: the error event that says so.
+        """
+        left, self.buffer = self.buffer if self.done else b"", b""
         return self.guard.rest() + (b"" if self.cut else left) if self.guard else left
 
     @property

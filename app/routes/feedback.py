@@ -35,7 +35,8 @@ async def capped(request: Request) -> Feedback:
     """The body, read by us: FastAPI would take one of any size."""
     gateway: Gateway = request.app.state.gateway
     gateway.keys.of(request.headers.get("authorization"))  # whoever may not ask may not rate
-    document = await call.read(request, gateway.settings)
+    with gateway.room.hold() as hold:
+        document = await call.read(request, gateway.settings, hold)
     return call.valid(Feedback, document)
 
 
@@ -44,7 +45,7 @@ DESCRIBED = {
 }
 
 
-@router.post("/feedback", openapi_extra=DESCRIBED, responses=errors(400, 401, 404, 408, 413, 422, 431, 503))
+@router.post("/feedback", openapi_extra=DESCRIBED, responses=errors(400, 401, 404, 408, 413, 422, 429, 431, 503))
 async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request) -> Kept:
     gateway: Gateway = request.app.state.gateway
     recorder = gateway.recorder

@@ -18,11 +18,12 @@ from app.settings import Settings
 from app.whole import COMPLETIONS
 
 router = APIRouter()
+USUAL_TOKENS = 128
 
 
 class Prompt(BaseModel):
     prompt: Annotated[str, Field(min_length=1, examples=["The river lies"])]
-    max_new_tokens: Annotated[int, Field(ge=1, le=4096), call.WHOLE] = 128
+    max_new_tokens: Annotated[int, Field(ge=1), call.WHOLE] = USUAL_TOKENS  # or the settings' most, if that is less
 
 
 class Prediction(BaseModel):
@@ -51,7 +52,9 @@ def asked(document: dict[str, Any], settings: Settings) -> dict[str, Any]:
     Raises:
         Refusal: a field is missing or out of its range.
     """
-    wanted = call.valid(Prompt, document)
+    wanted = call.valid(Prompt, {"max_new_tokens": min(USUAL_TOKENS, settings.max_tokens), **document})
+    if wanted.max_new_tokens > settings.max_tokens:
+        raise Refusal(422, "invalid_request", f"max_new_tokens: at most {settings.max_tokens}", "max_new_tokens")
     return {"model": settings.model_name, "prompt": wanted.prompt, "max_tokens": wanted.max_new_tokens}
 
 
@@ -69,7 +72,7 @@ async def answered(found: Admitted, request: Request) -> bytes:
             found.exchange.hang_up()
             raise Refusal(499, "client_cancel", "the client went away")
         return work.result()
-    except EngineFault as fault:
+    except (Busy, EngineFault) as fault:
         found.exchange.end(fault.outcome)
         raise
     finally:

@@ -80,10 +80,15 @@ class Engine:
         if request.path == "/v1/responses":
             return await self.responded(request)
         if not self.asked[-1].get("stream"):
+            if self.mode == "whole_stall":
+                reply = web.StreamResponse(headers={"content-type": "application/json"})
+                await reply.prepare(request)
+                await reply.write(b'{"choices": [')
+                await asyncio.sleep(30)
             if self.mode == "odd":
                 return web.json_response({"choices": [1]})
             reason = "abort" if self.mode == "abort" else "stop"
-            text = "" if self.mode == "empty" else "two words"
+            text = {"empty": "", "large": "x" * 20_000}.get(self.mode, "two words")
             choice = {"index": 0, "text": text, "message": {"content": text}, "finish_reason": reason}
             return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
         return await self.streamed(request)
@@ -111,6 +116,14 @@ class Engine:
         await reply.prepare(request)
         if self.mode.startswith("role"):
             await reply.write(delta(""))
+        while self.mode == "role_forever":
+            await reply.write(delta("") * 100)
+        if self.mode == "large":
+            await reply.write(b'data: {"choices": [{"index": 0, "delta": {"content": "' + b"x" * 20_000)
+            await asyncio.sleep(30)
+        if self.mode.endswith("half"):
+            await reply.write((b"" if self.mode == "half" else delta("two ")) + b'data: {"choices": [{"ind')
+            return reply
         if self.mode.endswith("silent"):
             await asyncio.sleep(30)
         if self.mode == "error_first":
@@ -225,6 +238,7 @@ async def opened(settings: Settings) -> AsyncIterator[Door]:
         yield Door(f"http://127.0.0.1:{port}", app.state.gateway, session, server)
     server.should_exit = True  # never by force: the application would not end what it began
     await running
+    assert app.state.gateway.room.taken == 0, "a request has ended and still holds bytes"
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,16 @@ def test_a_request_ends_once(ledger: Ledger) -> None:
     assert outcomes(ledger) == {("5", "upstream_5xx"): 1}
 
 
+def test_what_an_answer_waited_for_its_client_is_not_its_engines_time(ledger: Ledger) -> None:
+    exchange = ledger.begin(arms(), "stable", "user", "ann")
+    exchange.content()
+    exchange.began, exchange.unread = exchange.began - 20, 19.5
+    exchange.end("ok", {"in": 1, "out": 11})
+
+    [seconds] = ledger.baseline.seen["user", "tpot"]
+    assert 0.05 <= seconds < 0.5
+
+
 def test_five_requests_of_a_user_are_judged_per_arm_and_step(ledger: Ledger) -> None:
     for _ in range(7):
         ledger.begin(arms(), "canary", "user", "ann").end("upstream_5xx")

@@ -61,6 +61,34 @@ async def test_what_never_ends_or_is_too_much_is_cut_off(
     assert engine.asked == []
 
 
+@pytest.mark.parametrize("told", [True, False])
+async def test_bodies_that_come_slowly_do_not_fill_the_memory_and_leave_room_for_others(
+    door: Any, engine: Any, settings: Settings, told: bool
+) -> None:
+    settings.body_seconds, door.gateway.room.most = 20, 100_000
+    body = b'{"prompt": "a", "user": "' + b"x" * 5_000
+    framed = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(body), body)
+    many = [await asyncio.open_connection("127.0.0.1", int(door.url.rsplit(":", 1)[1])) for _ in range(30)]
+    for _, writer in many:
+        writer.write(POST + (b"content-length: %d\r\n\r\n%b" % (len(body) + 1, body) if told else framed))
+    answers = [asyncio.create_task(reader.readuntil(b"}}")) for reader, _ in many]
+    async with asyncio.timeout(5):
+        while sum(one.done() for one in answers) < 15 or door.gateway.room.taken > 70_000:
+            await asyncio.sleep(0.01)
+
+    assert {said(one.result()) for one in answers if one.done()} == {(429, "no_room")}
+    assert all(b"retry-after: 1\r\n" in one.result() for one in answers if one.done())
+    assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200
+    assert len(engine.asked) == 1
+
+    for reading, (_, writer) in zip(answers, many, strict=True):
+        reading.cancel()
+        writer.close()
+    async with asyncio.timeout(5):
+        while door.gateway.room.taken:
+            await asyncio.sleep(0.01)
+
+
 async def test_headers_that_trickle_in_are_cut_off(line: Any) -> None:
     reader, writer = line
     answer = asyncio.create_task(reader.read(-1))

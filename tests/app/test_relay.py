@@ -1,13 +1,16 @@
 import asyncio
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import ANY
 
 import aiohttp
 import pytest
 
+from app import fault
 from app.baseline import WANTED
 
 CHAT = "/v1/chat/completions"
@@ -109,14 +112,26 @@ async def test_an_engine_that_does_not_accept_is_a_connect_error(door: Any, cana
     assert door.outcomes(arm="canary") == {"connect_error": 1}
 
 
-async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(door: Any, engine: Any) -> None:
-    engine.mode = "cut"
+@pytest.mark.parametrize("mode", ["cut", "some_and_half"])
+async def test_a_fault_after_the_headers_is_an_error_event_and_no_finish_reason(
+    door: Any, engine: Any, mode: str
+) -> None:
+    engine.mode = mode
 
     _, _, body = await door.post(CHAT, asked())
 
     last = json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))
     assert last["error"]["code"] == "stream_truncated"
     assert b"stop" not in body
+    assert b"two " in body
+
+
+async def test_half_a_frame_is_no_beginning(door: Any, engine: Any) -> None:
+    engine.mode = "half"
+
+    status, headers, _ = await door.post(CHAT, asked())
+
+    assert (status, headers["x-sluice-outcome"]) == (502, "stream_truncated")
 
 
 @pytest.mark.parametrize(("mode", "stream"), [("hang", True), ("silent", True), ("stall", True), ("hang", False)])
@@ -217,7 +232,10 @@ async def test_a_cancel_of_a_whole_answer_is_never_the_engines_fault(
 
 
 @pytest.mark.parametrize("mode", ["trickle", "flood"])
-async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door: Any, engine: Any, mode: str) -> None:
+async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(
+    door: Any, engine: Any, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fault, "UNREAD_SHARE", 1)  # a flood is more than its client can read
     engine.mode, door.gateway.settings.total_seconds, door.gateway.settings.idle_seconds = mode, 0.3, 20
     async with asyncio.timeout(5):
         status, _, body = await door.post(CHAT, asked())
@@ -229,6 +247,99 @@ async def test_a_stream_that_goes_on_and_on_is_ended_when_its_time_is_over(door:
     assert b"word " in before
     assert b"[DONE]" not in body
     assert door.outcomes() == {"timeout_idle": 1}
+    assert await until(lambda: engine.running == 0)
+
+
+async def ended(door: Any, stream: bool = False) -> tuple[int, str, str, float]:
+    began = time.monotonic()
+    async with asyncio.timeout(5):
+        status, headers, body = await door.post(CHAT, asked(stream))
+    return status, headers["x-sluice-outcome"], json.loads(body)["error"]["message"], time.monotonic() - began
+
+
+@pytest.mark.parametrize("short", ["whole_seconds", "total_seconds"])
+async def test_an_answer_in_one_piece_has_a_time_of_its_own_and_no_more_than_the_whole(
+    door: Any, engine: Any, settings: Any, short: str
+) -> None:
+    engine.mode, settings.first_token_seconds, settings.whole_seconds, settings.total_seconds = "hang", 0.01, 20, 20
+    setattr(settings, short, 0.3)
+
+    status, outcome, message, seconds = await ended(door)
+
+    assert (status, outcome) == (504, "timeout_ttft")
+    assert re.fullmatch(r"no answer within 0\.[23]\d* s", message)
+    assert 0.3 <= seconds < 5
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_an_answer_in_one_piece_that_begins_and_stops_is_ended_with_the_whole_time(
+    door: Any, engine: Any, settings: Any
+) -> None:
+    engine.mode, settings.total_seconds = "whole_stall", 0.3
+
+    status, outcome, message, seconds = await ended(door)
+
+    assert (status, outcome, message) == (504, "timeout_idle", "the answer stopped coming")
+    assert 0.3 <= seconds < 5
+    assert await until(lambda: engine.running == 0)
+
+
+async def test_a_stream_has_no_more_time_to_begin_than_the_whole(door: Any, engine: Any, settings: Any) -> None:
+    engine.mode, settings.first_token_seconds, settings.total_seconds = "hang", 20, 0.3
+
+    assert (await ended(door, stream=True))[:2] == (504, "timeout_ttft")
+
+
+async def test_who_reads_too_slowly_for_the_whole_time_has_its_engine_not_blamed(door: Any, engine: Any) -> None:
+    engine.mode, door.gateway.settings.total_seconds = "flood", 1
+    async with (
+        aiohttp.ClientSession(read_bufsize=1024) as session,
+        session.post(door.url + CHAT, json=asked()) as reply,
+    ):
+        assert await until(lambda: any(one.flow.write_paused for one in door.server.server_state.connections))
+        await asyncio.sleep(1)  # it does not read until the time is over
+        async with asyncio.timeout(5):
+            body = await reply.read()
+
+    error = json.loads(body.strip().split(b"\n\n")[-1].removeprefix(b"data: "))["error"]
+    assert (reply.status, error["code"]) == (200, "client_too_slow")
+    assert door.outcomes() == {"client_cancel": 1}
+    assert door.gateway.balance.failures == {}
+    assert await until(lambda: engine.running == 0)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_is_too_large_is_ended_and_blames_nobody(door: Any, engine: Any, stream: bool) -> None:
+    engine.mode, door.gateway.settings.max_answer_bytes = "large", 10_000
+
+    status, headers, body = await door.post(CHAT, asked(stream))
+
+    assert (status, json.loads(body)["error"]["code"]) == (400, "answer_too_large")
+    assert headers["x-sluice-outcome"] == "prompt"
+    assert door.outcomes() == {"prompt": 1}
+    assert await until(lambda: engine.running == 0)
+    assert door.gateway.balance.failures == {}
+
+
+async def test_an_answer_as_large_as_may_be_is_handed_out(door: Any, engine: Any) -> None:
+    engine.mode = "large"
+    _, _, body = await door.post(CHAT, asked(stream=False))
+    door.gateway.settings.max_answer_bytes = len(body)
+
+    assert await door.post(CHAT, asked(stream=False)) == (200, ANY, body)
+
+
+@pytest.mark.parametrize(("path", "stream"), [(CHAT, True), (CHAT, False), ("/predict", False)])
+async def test_an_answer_that_there_is_no_room_for_is_429_and_blames_nobody(
+    door: Any, engine: Any, path: str, stream: bool
+) -> None:
+    engine.mode, door.gateway.room.most = "large", 100_000
+
+    status, headers, body = await door.post(path, asked(stream) if path == CHAT else {"prompt": "a"})
+
+    assert (status, json.loads(body)["error"]["code"], headers["retry-after"]) == (429, "no_room", "1")
+    assert door.outcomes() == {"rejected": 1}
+    assert door.gateway.balance.failures == {}
     assert await until(lambda: engine.running == 0)
 
 

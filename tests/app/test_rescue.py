@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -55,7 +56,7 @@ async def test_a_user_does_not_see_a_failing_canary(
     assert not door.gateway.ledger.running
 
 
-@pytest.mark.parametrize("mode", ["silent", "error_first", "role_then_cut", "role_then_silent"])
+@pytest.mark.parametrize("mode", ["silent", "half", "error_first", "role_then_cut", "role_then_silent"])
 @pytest.mark.usefixtures("release")
 async def test_a_stream_without_content_is_still_rescued(door: Any, other: Any, mode: str) -> None:
     other.mode = mode
@@ -65,6 +66,36 @@ async def test_a_stream_without_content_is_still_rescued(door: Any, other: Any, 
     assert (status, headers["x-sluice-rescued"]) == (200, "1")
     assert body.count(b"two ") == 1
     assert b"error" not in body
+
+
+@pytest.mark.parametrize(("mode", "stream"), [("large", True), ("large", False), ("role_forever", True)])
+@pytest.mark.usefixtures("release")
+async def test_a_canary_that_alone_says_too_much_is_to_blame(door: Any, other: Any, mode: str, stream: bool) -> None:
+    other.mode, door.gateway.settings.max_answer_bytes = mode, 10_000
+    door.gateway.settings.first_token_seconds = 20
+
+    status, headers, _ = await ask(door, stream)
+
+    assert (status, headers["x-sluice-rescued"]) == (200, "1")
+    assert door.outcomes() == {"stream_error": 1}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.usefixtures("release")
+async def test_canary_and_stable_together_have_no_more_than_the_whole_time(
+    door: Any, engine: Any, other: Any, settings: Any, stream: bool
+) -> None:
+    engine.mode = other.mode = "hang"
+    settings.first_token_seconds = settings.whole_seconds = 1
+    settings.total_seconds = 1.5
+    began = time.monotonic()
+
+    status, headers, body = await ask(door, stream)
+
+    assert (status, headers["x-sluice-outcome"], len(engine.asked)) == (504, "prompt", 1)
+    left = json.loads(body)["error"]["message"].removeprefix("no answer within ").removesuffix(" s")
+    assert 0 < float(left) <= 0.5  # what the canary had left
+    assert 1.5 <= time.monotonic() - began < 5
 
 
 @pytest.mark.usefixtures("release")

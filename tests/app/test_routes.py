@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 
+from app.settings import Settings
+from tests.app.conftest import opened
+
 
 async def test_only_the_public_alias_is_listed(door: Any) -> None:
     status, body = await door.get("/v1/models")
@@ -109,6 +112,22 @@ async def test_the_documentation_page_knows_the_endpoints(door: Any) -> None:
     fields = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "/v1/chat/completions" in described["paths"]
     assert set(fields["properties"]) == {"prompt", "max_new_tokens"}
+
+
+@pytest.mark.parametrize(("most", "usual"), [(16_000, 128), (50, 50)])
+async def test_predict_may_ask_for_as_much_as_the_settings_say(
+    settings: Settings, engine: Any, most: int, usual: int
+) -> None:
+    async with opened(settings.model_copy(update={"max_tokens": most})) as door:
+        asked = [{}, {"max_new_tokens": most}, {"max_new_tokens": most + 1}]
+        statuses = [(await door.post("/predict", {"prompt": "a"} | more))[0] for more in asked]
+        described = json.loads((await door.get("/openapi.json"))[1])
+
+    assert statuses == [200, 200, 422]
+    assert [one["max_tokens"] for one in engine.asked] == [usual, most]
+    body = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    tokens = body["properties"]["max_new_tokens"]
+    assert (tokens["minimum"], tokens["maximum"], tokens["default"]) == (1, most, usual)
 
 
 async def test_embeddings_are_relayed_and_counted(door: Any) -> None:

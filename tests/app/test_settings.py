@@ -33,6 +33,16 @@ def test_a_file_that_cannot_be_used_is_told_with_its_path(tmp_path: Path, name: 
         Settings.model_validate({name: tmp_path / "none"})
 
 
+def test_the_largest_request_and_its_answer_must_have_room() -> None:
+    least = 8 * (2**20 + 2 * 2**20)
+
+    assert Settings(max_answer_bytes=2 * 2**20, max_held_bytes=least).max_held_bytes == least
+    with pytest.raises(ValidationError, match=f"max_held_bytes\n.*set at least {least} "):
+        Settings(max_answer_bytes=2 * 2**20, max_held_bytes=least - 1)
+    with pytest.raises(ValidationError, match="max_held_bytes"):  # of the default as well
+        Settings(max_answer_bytes=2**30)
+
+
 def test_lists_are_split_at_commas() -> None:
     settings = Settings(media_hosts=" a.example, b.example,")
 

@@ -151,8 +151,9 @@ def test_a_role_alone_is_no_content() -> None:
     assert not stream.content
 
 
-def test_what_comes_after_the_last_frame_is_passed_on() -> None:
-    assert judged(GOOD[0], b": a comment")[1].endswith(b": a comment")
+def test_what_comes_after_the_last_frame_is_passed_on_and_half_a_frame_before_it_is_not() -> None:
+    assert judged(*GOOD, b": a comment")[1].endswith(b": a comment")
+    assert judged(GOOD[0], GOOD[1][:-1])[1] == GOOD[0]
 
 
 def test_broken_json_is_seen_after_many_good_frames() -> None:
