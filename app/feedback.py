@@ -18,6 +18,7 @@ from app.store import NOT_WRITTEN, Store
 
 EVERY_SECONDS = 0.5
 LOOKS = 4  # for a query of another pod, which writes it within two rounds: that often, a round between
+COMMAND_SECONDS = 2  # for the database to answer once
 KEPT = 50_000  # queries that wait for a database that is down; beyond it the oldest go
 DOWN = (SQLAlchemyError, OSError, TimeoutError)
 LOG = structlog.get_logger()
@@ -31,7 +32,7 @@ class Recorder:
     salt: str
     lost: Counter
     waiting: deque[tuple[str, str, Exchange]] = field(default_factory=deque)
-    migrated: bool = False
+    migrated: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)  # Alembic migrates once at a time in a process
 
@@ -42,11 +43,12 @@ class Recorder:
         self.waiting.append((query, user_hash(user, self.salt), exchange))
 
     async def run(self) -> None:
-        """Until `ending` is set: a cancelled one would leave a connection behind that nobody closes."""
-        down = False
-        while not self.ending.is_set():
+        """Until `ending` is set, and once more: a cancelled one would leave a connection behind that nobody closes."""
+        down = last = False
+        while not last:
+            last = self.ending.is_set()
             try:
-                await self.flush()
+                await self.flush(last=last)
                 down = False
             except DOWN as error:
                 if not down:
@@ -68,19 +70,19 @@ class Recorder:
             self.waiting = deque(one for one in self.waiting if id(one) not in done)
 
     async def ready(self) -> None:
-        if not self.migrated:
+        if not self.migrated.is_set():
             await self.store.migrate()
-            self.migrated = True
+            self.migrated.set()
 
     async def knows(self, query: str) -> bool:
         """Whether this pod has begun it, or another has written it; users may be faster than its row.
 
         What was begun here has a row from now on: no rating may outlive what it is about when this pod is killed.
         """
+        await self.migrated.wait()  # for `run`, which nobody's leaving interrupts
         for look in range(LOOKS):
             if look:
                 await asyncio.sleep(EVERY_SECONDS)
-            await self.flush()
             if held := [one for one in self.waiting if one[0] == query]:
                 await self.store.add_queries([{**row(*held[0]), "outcome": NOT_WRITTEN}])
                 return True
@@ -118,16 +120,16 @@ async def recording(url: str, salt: str, lost: Counter) -> AsyncIterator[Recorde
     if not url:
         yield None
         return
-    recorder = Recorder(Store.at(url), salt, lost)
+    recorder = Recorder(Store.at(url, command_seconds=COMMAND_SECONDS), salt, lost)
     writing = asyncio.create_task(recorder.run())
     try:
         yield recorder
     finally:
         recorder.ending.set()
         await writing
-        try:
-            await recorder.flush(last=True)  # what ended within the last moment
-        except DOWN:
+        if recorder.waiting:
             lost.inc(len(recorder.waiting))
             LOG.warning("database down: queries lost", queries=len(recorder.waiting))
-        await recorder.store.engine.dispose()
+        with suppress(TimeoutError):  # one that hangs does not say goodbye either, on any of its connections
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await recorder.store.engine.dispose()

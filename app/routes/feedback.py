@@ -1,5 +1,6 @@
 """POST /feedback: what a user thinks of an answer; acknowledged when it is committed."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
@@ -12,6 +13,7 @@ from app.feedback import DOWN, user_hash
 from app.gateway import Gateway
 from app.metrics import RATINGS
 
+SECONDS = 5  # for the database to take a rating
 router = APIRouter()
 
 
@@ -54,9 +56,10 @@ async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request)
         raise Refusal(404, "feedback_off", "feedback is switched off here")
     user = (request.headers.get("x-sluice-user") or said.user)[:256]
     try:
-        if not await recorder.knows(said.query_id):
-            raise Refusal(404, "unknown_query", "no answer of this gateway has that query_id")
-        await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
+        async with asyncio.timeout(SECONDS):
+            if not await recorder.knows(said.query_id):
+                raise Refusal(404, "unknown_query", "no answer of this gateway has that query_id")
+            await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
     except DOWN:
         raise Busy(503, "database_down", "the database does not answer: nothing was kept, try again") from None
     gateway.metrics.feedback.labels(said.rating).inc()

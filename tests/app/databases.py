@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -79,6 +80,20 @@ class Postgres:
 
     def stop(self) -> None:
         self.call(program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Its processes stand still: the kernel takes what is sent to them and nobody ever answers."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # before the others: from now on there are no new ones
+        pids = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def call(self, *command: str) -> None:
         user: Sequence[str] = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []

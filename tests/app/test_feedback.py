@@ -3,6 +3,7 @@ import json
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from app.settings import Settings
 from app.store import Store
 from tests.app.conftest import Door, Engine, opened
 from tests.app.databases import Postgres
+
+SOON = 12  # seconds: well below a client's patience, and what the kubelet's allows when the drain is over
 
 
 @pytest.fixture
@@ -26,6 +29,11 @@ async def asked(door: Door, user: str = "ada") -> str:
     status, _, _ = await door.post("/v1/completions", body, x_sluice_user=user, x_request_id=query)
     assert status == 200
     return query
+
+
+async def rate(door: Door, query: str, user: str) -> int:
+    status, _, _ = await door.post("/feedback", {"query_id": query, "rating": 1}, x_sluice_user=user)
+    return status
 
 
 async def rows(url: str, query: str, *, whole: bool = True) -> list[dict[str, Any]]:
@@ -113,6 +121,39 @@ async def test_a_database_that_is_down_fails_feedback_alone_and_nothing_acknowle
     assert (kept, status, again) == (200, 503, 200)
     assert headers["retry-after"] == "1"
     assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
+
+
+async def test_a_database_that_hangs_fails_feedback_alone_and_soon(settings: Settings, postgres: Postgres) -> None:
+    async with opened(settings.model_copy(update={"database_url": postgres.url})) as door:
+        before = await asked(door)
+        kept, _, _ = await door.post("/feedback", {"query_id": before, "rating": 1})
+        with postgres.hanging():
+            during = await asked(door)
+            said = {"query_id": during, "rating": 1}
+            async with asyncio.timeout(SOON):  # however many wait for it
+                refused = await asyncio.gather(*(door.post("/feedback", said) for _ in range(30)))
+        again, _, _ = await door.post("/feedback", said)
+
+    assert (kept, again) == (200, 200)
+    assert {(status, headers["retry-after"]) for status, headers, _ in refused} == {(503, "1")}
+    assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
+
+
+async def test_a_gateway_ends_though_its_database_hangs_and_nothing_acknowledged_is_lost(
+    settings: Settings, postgres: Postgres
+) -> None:
+    async with AsyncExitStack() as stack:
+        door = await stack.enter_async_context(opened(settings.model_copy(update={"database_url": postgres.url})))
+        query = await asked(door)
+        kept = await asyncio.gather(*(rate(door, query, f"user {number}") for number in range(8)))
+        with postgres.hanging():
+            await asked(door)  # that row is lost: nobody takes it
+            async with asyncio.timeout(SOON):
+                await stack.aclose()
+
+    assert kept == [200] * 8
+    assert len(await rows(postgres.url, query, whole=False)) == 8
+    assert door.count("sluice_queries_lost_total") >= 1
 
 
 @pytest.mark.parametrize("mode", ["good", "stall"])
