@@ -14,10 +14,12 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.exchange import Exchange
+from app.slots import Slots
 from app.store import NOT_WRITTEN, Store
 
 EVERY_SECONDS = 0.5
 LOOKS = 4  # for a query of another pod, which writes it within two rounds: that often, a round between
+AT_ONCE = 100  # ratings; places of their own, so that a database that hangs takes none from generations
 COMMAND_SECONDS = 2  # for the database to answer once
 KEPT = 50_000  # queries that wait for a database that is down; beyond it the oldest go
 DOWN = (SQLAlchemyError, OSError, TimeoutError)
@@ -34,6 +36,7 @@ class Recorder:
     waiting: deque[tuple[str, str, Exchange]] = field(default_factory=deque)
     migrated: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    slots: Slots = field(default_factory=lambda: Slots(AT_ONCE))
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)  # Alembic migrates once at a time in a process
 
     def begin(self, query: str, user: str, exchange: Exchange) -> None:

@@ -33,16 +33,24 @@ class Quotas:
         self.away_until = 0.0
         self.spending: set[asyncio.Task[None]] = set()
 
-    async def take(self, key: Key) -> None:
+    async def request(self, key: Key) -> None:
         """Count one request.
 
         Raises:
-            Busy: the key's requests or tokens of this minute are used up.
+            Busy: the key's requests of this minute are used up.
         """
         if key.requests_per_minute:
             item = RateLimitItemPerMinute(key.requests_per_minute)
             if not await self.counted(item, key.name, "requests", 1):
                 await self.refuse(item, key, "requests")
+
+    async def take(self, key: Key) -> None:
+        """Count one request, that wants tokens too.
+
+        Raises:
+            Busy: the key's requests or tokens of this minute are used up.
+        """
+        await self.request(key)
         if key.tokens_per_minute:
             item = RateLimitItemPerMinute(key.tokens_per_minute)
             if not await self.left(item, key.name, "tokens"):

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from app import call
 from app.description import errors
 from app.errors import Busy, Refusal
-from app.feedback import DOWN, user_hash
+from app.feedback import DOWN, Recorder, user_hash
 from app.gateway import Gateway
 from app.metrics import RATINGS
 
@@ -33,34 +33,47 @@ class Kept(BaseModel):
     rating: int
 
 
-async def capped(request: Request) -> Feedback:
-    """The body, read by us: FastAPI would take one of any size."""
-    gateway: Gateway = request.app.state.gateway
-    gateway.keys.of(request.headers.get("authorization"))  # whoever may not ask may not rate
-    document = await call.read(request, gateway.settings)
-    return call.valid(Feedback, document)
-
-
 DESCRIBED = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": Feedback.model_json_schema()}}}
 }
 
 
-@router.post("/feedback", openapi_extra=DESCRIBED, responses=errors(400, 401, 404, 408, 413, 422, 431, 503))
-async def feedback(said: Annotated[Feedback, Depends(capped)], request: Request) -> Kept:
+@router.post("/feedback", openapi_extra=DESCRIBED, responses=errors(400, 401, 404, 408, 413, 422, 429, 431, 503))
+async def feedback(request: Request) -> Kept:
     gateway: Gateway = request.app.state.gateway
-    recorder = gateway.recorder
-    if recorder is None:
+    key = gateway.keys.of(request.headers.get("authorization"))  # whoever may not ask may not rate
+    said = call.valid(Feedback, await call.read(request, gateway.settings))  # FastAPI would take a body of any size
+    recorder = open_for(gateway)
+    if key:
+        await gateway.quotas.request(key)
+    recorder.slots.take(key)
+    try:
+        await rated(recorder, said, (request.headers.get("x-sluice-user") or said.user)[:256])
+    finally:
+        recorder.slots.free(key)
+    gateway.metrics.feedback.labels(said.rating).inc()
+    return Kept(query_id=said.query_id, rating=said.rating)
+
+
+def open_for(gateway: Gateway) -> Recorder:
+    """Raises Refusal where no feedback is taken."""
+    if gateway.recorder is None:
         raise Refusal(404, "no_database", "this gateway keeps no feedback: set SLUICE_DATABASE_URL")
     if not gateway.flags.on("feedback"):
         raise Refusal(404, "feedback_off", "feedback is switched off here")
-    user = (request.headers.get("x-sluice-user") or said.user)[:256]
+    return gateway.recorder
+
+
+async def rated(recorder: Recorder, said: Feedback, user: str) -> None:
+    """Returns when the rating is committed.
+
+    Raises:
+        Refusal: nobody knows that query, or the database does not answer.
+    """
     try:
         async with asyncio.timeout(SECONDS):
             if not await recorder.knows(said.query_id):
                 raise Refusal(404, "unknown_query", "no answer of this gateway has that query_id")
             await recorder.store.rate(said.query_id, user_hash(user, recorder.salt), said.rating, said.comment)
     except DOWN:
-        raise Busy(503, "database_down", "the database does not answer: nothing was kept, try again") from None
-    gateway.metrics.feedback.labels(said.rating).inc()
-    return Kept(query_id=said.query_id, rating=said.rating)
+        raise Busy(503, "database_down", "the database does not answer: try again") from None

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from app.arms import Arms
+from app.keys import Key
 from app.settings import Settings
+from app.slots import Slots
 from app.store import Store
 from tests.app.conftest import Door, Engine, opened
 from tests.app.databases import Postgres
@@ -94,6 +96,37 @@ async def test_a_wrong_feedback_is_refused(door: Door, body: dict[str, Any]) -> 
     status, _, _ = await door.post("/feedback", body)
 
     assert status == 422
+
+
+async def test_a_rating_is_one_of_its_keys_requests_and_needs_no_tokens(
+    door: Door, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"name": "a", "sha256": "a" * 64, "requestsPerMinute": 3, "tokensPerMinute": 1}
+    query = await asked(door)
+    monkeypatch.setattr(door.gateway.keys, "of", lambda shown: Key.model_validate(limits))
+    assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200  # more tokens than it has
+    await asyncio.gather(*door.gateway.quotas.spending)
+    wrong, _, _ = await door.post("/feedback", {"query_id": query, "rating": 9})
+    ratings = [await door.post("/feedback", {"query_id": query, "rating": rating}) for rating in (5, 4, 3)]
+
+    assert wrong == 422
+    assert [status for status, _, _ in ratings] == [200, 200, 429]
+    assert 1 <= int(ratings[2][1]["retry-after"]) <= 60
+    assert [row["rating"] for row in await rows(url, query)] == [4]
+
+
+async def test_ratings_have_places_of_their_own_shared_by_the_keys(door: Door, engine: Engine) -> None:
+    assert door.gateway.recorder
+    slots = door.gateway.recorder.slots = Slots(1)
+    waiting = asyncio.create_task(door.post("/feedback", {"query_id": "unheard", "rating": 5}))
+    async with asyncio.timeout(10):
+        while not slots.taken:
+            await asyncio.sleep(0.01)
+    status, headers, _ = await door.post("/feedback", {"query_id": "unheard", "rating": 5})
+    await asked(door)
+
+    assert (status, headers["retry-after"]) == (429, "1")
+    assert ((await waiting)[0], slots.taken) == (404, 0)
 
 
 async def test_without_a_database_the_gateway_says_so(settings: Settings) -> None:
