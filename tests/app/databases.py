@@ -31,6 +31,7 @@ class Redis:
     """A real one, which keeps nothing on disk."""
 
     port: int = field(default_factory=free_port)
+    pid: int = 0  # while it runs
 
     @property
     def url(self) -> str:
@@ -40,6 +41,7 @@ class Redis:
     def running(self) -> Iterator[None]:
         command = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/") as server:
+            self.pid = server.pid
             try:
                 until = time.monotonic() + 20
                 while not self.answers():
@@ -48,6 +50,15 @@ class Redis:
                 yield
             finally:
                 server.kill()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It stands still, and takes what it was sent meanwhile when it goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def answers(self) -> bool:
         try:
