@@ -113,7 +113,9 @@ def row(query: str, user: str, exchange: Exchange) -> dict[str, Any]:
 
 
 def user_hash(user: str, salt: str) -> str:
-    """What is kept instead of a user's id; without an id everybody is the same nobody."""
+    """What is kept instead of a user's id; '' without one: then everybody is the same nobody."""
+    if not user:
+        return ""
     return hashlib.blake2b(f"{salt}\0feedback\0{user}".encode(), digest_size=16).hexdigest()
 
 

@@ -74,6 +74,17 @@ async def test_feedback_is_idempotent_per_query_and_user(door: Door, url: str) -
     assert sorted(row["rating"] for row in await rows(url, query)) == [-1, 1]
 
 
+async def test_nobodys_query_is_known_as_such(door: Door, url: str) -> None:
+    query = await asked(door, user="")
+    await door.post("/feedback", {"query_id": query, "rating": 1})
+    (row,) = await rows(url, query)
+    store = Store.at(url)
+    users = {one["query_id"]: one["user_hash"] for one in await store.queries()}
+    await store.engine.dispose()
+
+    assert (row["user_hash"], users[query]) == ("", "")
+
+
 async def test_another_replica_takes_the_feedback(door: Door, settings: Settings, url: str) -> None:
     assert door.gateway.recorder
     await door.gateway.recorder.flush()  # SQLite's tables are not made by two at once

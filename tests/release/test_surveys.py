@@ -31,7 +31,7 @@ async def url(tmp_path: Path) -> str:
     store = Store.at(address)
     await store.migrate()
     await store.add_queries([QUERY])
-    await store.add_queries([QUERY | {"query_id": name} for name in ("q2", "q3")])
+    await store.add_queries([QUERY | {"query_id": name, "user_hash": name} for name in ("q2", "q3")])
     await store.rate("q1", "u", 1, "好")
     await store.engine.dispose()
     return address
