@@ -67,6 +67,12 @@ def compared(queries: list[dict[str, Any]], ratings: list[dict[str, Any]]) -> li
     return [row(name, mine(queries, name), mine(ratings, name)) for name in names]
 
 
+def mixed(ratings: list[dict[str, Any]]) -> bool:
+    """Whether some are thumbs and others stars: a 1 is the best of those and the worst of these."""
+    said = [one["rating"] for one in ratings]
+    return min(said, default=1) < 1 < max(said, default=1)
+
+
 def key(one: dict[str, Any]) -> tuple[str, str, str]:
     return one["variant"] or "none", one["version"], one["arm"]
 

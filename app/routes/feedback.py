@@ -14,6 +14,7 @@ from app.gateway import Gateway
 from app.metrics import RATINGS
 
 SECONDS = 5  # for the database to take a rating
+SCALES = "-1 and 1 for thumbs and 0 for neither, or 1 to 5 for stars: one scale for all users of a deployment"
 router = APIRouter()
 
 
@@ -21,7 +22,7 @@ class Feedback(BaseModel):
     query_id: Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$", examples=["5f0c"])]
     rating: Annotated[
         int,
-        Field(ge=RATINGS[0], le=RATINGS[-1], description="-1 and 1 for thumbs, or 1 to 5", examples=[5]),
+        Field(ge=RATINGS[0], le=RATINGS[-1], description=SCALES, examples=[5]),
         call.WHOLE,
     ]
     comment: Annotated[str | None, Field(max_length=4000, pattern=r"^[^\x00]*$")] = None
