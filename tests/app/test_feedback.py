@@ -258,6 +258,15 @@ async def test_queries_that_find_no_place_are_counted(door: Door, monkeypatch: p
     assert door.count("sluice_queries_lost_total") == 1
 
 
+async def test_an_id_that_comes_again_stays_with_its_first_answer(door: Door, engine: Engine, url: str) -> None:
+    for engine.mode in ("500", "good"):
+        _, headers, _ = await door.post("/v1/completions", {"prompt": "a"}, x_request_id="again")
+    status, _, _ = await door.post("/feedback", {"query_id": "again", "rating": 1})
+    (row,) = await rows(url, "again")
+
+    assert (status, headers["x-request-id"], row["outcome"]) == (200, "again", "upstream_5xx")
+
+
 @pytest.mark.parametrize(("mode", "arm"), [("good", "stable"), ("good", "canary"), ("500", "canary")])
 async def test_what_is_rated_within_a_release_is_of_the_version_that_answered(
     door: Door, url: str, engine: Engine, serve: Any, mode: str, arm: str
