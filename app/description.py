@@ -136,14 +136,14 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
         body = {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
         found["paths"][path]["post"]["requestBody"] = body
         found["paths"][path]["post"]["responses"]["200"] = answer(path, settings)
-    for path, example in OWN_ASKED.items():
-        found["paths"][path]["post"]["requestBody"]["content"][JSON]["example"] = example
     found["paths"]["/v1/models/{name}"]["get"]["responses"].pop("422")  # any name is one
     for unused in ("HTTPValidationError", "ValidationError"):
         found["components"]["schemas"].pop(unused)
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             speak(operation, generation=method == "post" and path != "/feedback", rates=path == "/feedback")
+    for path, example in OWN_ASKED.items():
+        found["paths"][path]["post"]["requestBody"]["content"][JSON]["example"] = example
     for path, example in examples(settings.model_name).items():
         (operation,) = found["paths"][path].values()
         operation["responses"]["200"]["content"][TEXT if isinstance(example, str) else JSON]["example"] = example
