@@ -1,5 +1,6 @@
 """One request on a connection, as uvicorn has it, and who sent it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -83,3 +84,10 @@ class Cycle(RequestResponseCycle):
             if not self.keep_alive:
                 self.transport.close()
             self.on_response()
+
+
+class Parting:
+    """What a cycle of uvicorn has as its transport: it writes to the real one, and whether that is closed we decide."""
+
+    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
+        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close

@@ -14,7 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from app.cycle import CLIENT, Client, Cycle
+from app.cycle import CLIENT, Client, Cycle, Parting
 from app.errors import Refusal
 from app.keys import Key, shown
 from app.rest import Rest, nothing
@@ -27,13 +27,6 @@ MAX_HEAD_BYTES = 32 * 1024
 LAST_SECONDS = 16.0, 25.0
 WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
-
-
-class Parting:
-    """What a cycle of uvicorn has as its transport: it writes to the real one, and whether that is closed we decide."""
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write, self.is_closing, self.close = transport.write, transport.is_closing, close
 
 
 class Protocol(HttpToolsProtocol):
