@@ -91,7 +91,7 @@ bases: ## Build the images that a site would pull: Python and vLLM for the CPU, 
 image: environment ## Build this commit's images, push them and print their digests: REGISTRY=host/path VERSION=v1.2.0
 	sluice image --registry "$(or $(REGISTRY),$(error say where to push: make image REGISTRY=host/path VERSION=v1.2.0))" --version "$(or $(VERSION),$(error say which version: make image REGISTRY=host/path VERSION=v1.2.0))"
 
-.PHONY: next version candidate login sign record deploy promote verdict rollback drift gitops
+.PHONY: next version candidate login sign record deploy promote verdict rollback tagged drift gitops
 
 next: environment ## The version that this commit would get, by its conventional commits
 	sluice version
@@ -122,7 +122,10 @@ verdict: environment ## Keep a verdict; an abort is reverted in git: ENVIRONMENT
 	sluice verdict "$$ENVIRONMENT" "$$VERSION" "$$VERDICT" --reason "$$REASON" --link "$$LINK" --part "$${TOLD_BY:-engine}"
 
 rollback: environment ## Take an environment back to a version: VERSION=v1.2.0 ENVIRONMENT=prod
-	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}" --deploy
+	sluice rollback "$$VERSION" --env "$${ENVIRONMENT:-prod}" $${WHY:+--why "$$WHY"}
+
+tagged: environment ## Start on main the rollback that a tag asks for: TAG=deploy/prod/v1.2.0
+	sluice tagged "$$TAG"
 
 drift: environment ## Compare a cluster with git: ENVIRONMENT=prod
 	sluice drift "$${ENVIRONMENT:-staging}" --if-named

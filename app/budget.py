@@ -2,9 +2,9 @@
 
 
 class Budget:
-    """Rescues may add `share` of stable's traffic to stable, and not more: when both arms fail, that is all."""
+    """Rescues may add `share` of stable's traffic to stable, and BURST: when both arms fail, that is all."""
 
-    BURST = 10.0  # rescues at once
+    BURST = 10.0  # rescues at once, there from the start
 
     def __init__(self, share: float) -> None:
         self.share, self.left = share, self.BURST

@@ -7,6 +7,7 @@ from prometheus_client import Counter
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.description import STATUSES
 from app.errors import shaped
 from app.journal import Entry
 
@@ -43,9 +44,10 @@ class Counting:
             await self.app(scope, receive, counted)
         except Exception:
             if not entry.status:  # a fault of our own: in OpenAI's shape too, and counted
-                failed = shaped(500, "internal_error", "the gateway failed: this is not the request's fault", None)
+                failed = shaped(500, *STATUSES[500], None)
+                said = scope["state"].get("headers", {})  # of the request, like its id
                 closes = {"connection": "close"}  # as the server then does: nobody sends on it what would be lost
-                await JSONResponse(failed, 500, closes)(scope, receive, counted)
+                await JSONResponse(failed, 500, said | closes)(scope, receive, counted)
             raise
         finally:
             if scope["path"] not in UNLOGGED:

@@ -39,22 +39,24 @@ STATUSES = {
     422: ("invalid_request", "a field is missing, or out of its range"),
     429: ("rate_limit_exceeded", "the key's limits are used up, or the gateway is full: Retry-After says when"),
     431: ("head_too_large", "the headers are too many or too long"),
+    500: ("internal_error", "the gateway failed: this is not the request's fault"),
     502: ("upstream_5xx", "the engine failed, or cannot be reached"),
     503: ("shutting_down", "no engine yet, no database, or this gateway is going away: Retry-After says when"),
     504: ("timeout_ttft", "the engine did not answer in time"),
 }
+JSON, TEXT = "application/json", "text/plain"
 KEY = (401,)
 GENERATION = (400, 401, 404, 408, 409, 413, 429, 431, 502, 503, 504)
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route: the statuses that it may answer with, each with an example."""
-    found: dict[int | str, dict[str, Any]] = {}
-    for status in statuses:
-        code, text = STATUSES[status]
-        example = shaped(status, code, text, None)
-        found[status] = {"model": Error, "description": text, "content": {"application/json": {"example": example}}}
-    return found
+    return {status: {"model": Error, **error(status)} for status in statuses}
+
+
+def error(status: int) -> dict[str, Any]:
+    code, text = STATUSES[status]
+    return {"description": text, "content": {JSON: {"example": shaped(status, code, text, None)}}}
 
 
 # header: what it says, an example, and for a request's how long it may be
@@ -88,7 +90,10 @@ ASKED: dict[str, dict[str, Any]] = {
     EMBEDDINGS: {"input": "The river lies by the town."},
     RESPONSES: {"input": "Where does the river lie?", "max_output_tokens": 64, "store": False},
 }
-JSON, TEXT = "application/json", "text/plain"
+OWN_ASKED: dict[str, dict[str, Any]] = {
+    "/predict": {"prompt": "The river lies", "max_new_tokens": 64},
+    "/feedback": {"query_id": "5f0c", "rating": 5, "comment": "It was right.", "user": "user-17"},
+}
 USAGE = {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13}
 SAID = {"role": "assistant", "content": "By the town."}
 OUTPUT = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "By the town."}]}
@@ -138,6 +143,8 @@ def described(app: FastAPI, settings: Settings) -> dict[str, Any]:
     for path, methods in found["paths"].items():
         for method, operation in methods.items():
             speak(operation, generation=method == "post" and path != "/feedback", rates=path == "/feedback")
+    for path, example in OWN_ASKED.items():
+        found["paths"][path]["post"]["requestBody"]["content"][JSON]["example"] = example
     for path, example in examples(settings.model_name).items():
         (operation,) = found["paths"][path].values()
         operation["responses"]["200"]["content"][TEXT if isinstance(example, str) else JSON]["example"] = example
@@ -188,6 +195,8 @@ def speak(operation: dict[str, Any], *, generation: bool, rates: bool) -> None:
     """Describe the headers that a request may bring, and those that its answers carry."""
     asks = ASKS if generation else {"x-sluice-user": USER} if rates else {}
     operation["parameters"] = [*operation.get("parameters", []), *(asked(name, *one) for name, one in asks.items())]
+    operation["responses"]["500"] = failed = error(500)  # whatever is asked
+    failed["content"][JSON]["schema"] = {"$ref": "#/components/schemas/Error"}
     for status, answer in operation["responses"].items():
         always = TELLS | (TELLS_OF_GENERATION if generation else {})
         always |= TELLS_OF_ARM if generation and status == "200" else {}

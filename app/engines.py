@@ -1,8 +1,8 @@
 """What engines have not in common, one small adapter for each; what they share is OpenAI's API, and relay.py.
 
-Read in the sources of vLLM 0.32, SGLang (serving_completions.py at 004c82e) and LMDeploy (chat_completions/serving.py
-at 1e84c6e). All three stop generating when their client hangs up, which is all that cancels a request here, and end a
-stream with [DONE] even when an error event came before it.
+Read in the sources of vLLM 0.32, SGLang (serving_completions.py at 004c82e, serving_chat.py at 002897c) and LMDeploy
+(chat_completions/serving.py at 1e84c6e). All three stop generating when their client hangs up, which is all that
+cancels a request here, and end a stream with [DONE] even when an error event came before it.
 """
 
 from collections.abc import Mapping

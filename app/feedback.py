@@ -14,10 +14,13 @@ from prometheus_client import Counter
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.exchange import Exchange
+from app.slots import Slots
 from app.store import NOT_WRITTEN, Store
 
 EVERY_SECONDS = 0.5
 LOOKS = 4  # for a query of another pod, which writes it within two rounds: that often, a round between
+AT_ONCE = 100  # ratings; places of their own, so that a database that hangs takes none from generations
+COMMAND_SECONDS = 2  # for the database to answer once
 KEPT = 50_000  # queries that wait for a database that is down; beyond it the oldest go
 DOWN = (SQLAlchemyError, OSError, TimeoutError)
 LOG = structlog.get_logger()
@@ -31,8 +34,9 @@ class Recorder:
     salt: str
     lost: Counter
     waiting: deque[tuple[str, str, Exchange]] = field(default_factory=deque)
-    migrated: bool = False
+    migrated: asyncio.Event = field(default_factory=asyncio.Event)
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    slots: Slots = field(default_factory=lambda: Slots(AT_ONCE))
     flushing: asyncio.Lock = field(default_factory=asyncio.Lock)  # Alembic migrates once at a time in a process
 
     def begin(self, query: str, user: str, exchange: Exchange) -> None:
@@ -42,11 +46,12 @@ class Recorder:
         self.waiting.append((query, user_hash(user, self.salt), exchange))
 
     async def run(self) -> None:
-        """Until `ending` is set: a cancelled one would leave a connection behind that nobody closes."""
-        down = False
-        while not self.ending.is_set():
+        """Until `ending` is set, and once more: a cancelled one would leave a connection behind that nobody closes."""
+        down = last = False
+        while not last:
+            last = self.ending.is_set()
             try:
-                await self.flush()
+                await self.flush(last=last)
                 down = False
             except DOWN as error:
                 if not down:
@@ -68,19 +73,19 @@ class Recorder:
             self.waiting = deque(one for one in self.waiting if id(one) not in done)
 
     async def ready(self) -> None:
-        if not self.migrated:
+        if not self.migrated.is_set():
             await self.store.migrate()
-            self.migrated = True
+            self.migrated.set()
 
     async def knows(self, query: str) -> bool:
         """Whether this pod has begun it, or another has written it; users may be faster than its row.
 
         What was begun here has a row from now on: no rating may outlive what it is about when this pod is killed.
         """
+        await self.migrated.wait()  # for `run`, which nobody's leaving interrupts
         for look in range(LOOKS):
             if look:
                 await asyncio.sleep(EVERY_SECONDS)
-            await self.flush()
             if held := [one for one in self.waiting if one[0] == query]:
                 await self.store.add_queries([{**row(*held[0]), "outcome": NOT_WRITTEN}])
                 return True
@@ -108,7 +113,9 @@ def row(query: str, user: str, exchange: Exchange) -> dict[str, Any]:
 
 
 def user_hash(user: str, salt: str) -> str:
-    """What is kept instead of a user's id; without an id everybody is the same nobody."""
+    """What is kept instead of a user's id; '' without one: then everybody is the same nobody."""
+    if not user:
+        return ""
     return hashlib.blake2b(f"{salt}\0feedback\0{user}".encode(), digest_size=16).hexdigest()
 
 
@@ -118,16 +125,16 @@ async def recording(url: str, salt: str, lost: Counter) -> AsyncIterator[Recorde
     if not url:
         yield None
         return
-    recorder = Recorder(Store.at(url), salt, lost)
+    recorder = Recorder(Store.at(url, command_seconds=COMMAND_SECONDS), salt, lost)
     writing = asyncio.create_task(recorder.run())
     try:
         yield recorder
     finally:
         recorder.ending.set()
         await writing
-        try:
-            await recorder.flush(last=True)  # what ended within the last moment
-        except DOWN:
+        if recorder.waiting:
             lost.inc(len(recorder.waiting))
             LOG.warning("database down: queries lost", queries=len(recorder.waiting))
-        await recorder.store.engine.dispose()
+        with suppress(TimeoutError):  # one that hangs does not say goodbye either, on any of its connections
+            async with asyncio.timeout(COMMAND_SECONDS):
+                await recorder.store.engine.dispose()

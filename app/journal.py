@@ -73,7 +73,7 @@ class Entry:
         _, _, step, arm, _ = self.exchange.where
         version, revision = self.exchange.given_by
         return {
-            "user": user_hash(self.call.user, salt) if self.call.user else "",
+            "user": user_hash(self.call.user, salt),
             "version": version,
             "revision": revision,
             "variant": self.exchange.variant,

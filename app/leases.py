@@ -1,6 +1,5 @@
 """How many requests of a key run at once on all gateways: each holds a lease in a Redis or Valkey until it ends."""
 
-import secrets
 import time
 from collections.abc import Awaitable
 from typing import cast
@@ -23,12 +22,11 @@ class Leases:
         self.store = redis.asyncio.Redis.from_url(address)
         self.seconds = seconds
 
-    async def take(self, name: str, most: int) -> str:
-        """A lease, or '' when the key holds as many as it may. Raises what the store does when it is away."""
-        lease, now = secrets.token_hex(8), time.time()
+    async def take(self, name: str, most: int, lease: str) -> bool:
+        """False when the key holds as many as it may. Raises what the store does when it is away."""
+        now = time.time()
         values = (repr(now), repr(now + self.seconds), str(most), lease)
-        taken = await cast("Awaitable[int]", self.store.eval(TAKE, 1, held(name), *values))
-        return lease if taken else ""
+        return bool(await cast("Awaitable[int]", self.store.eval(TAKE, 1, held(name), *values)))
 
     async def give(self, name: str, lease: str) -> bool:
         return bool(await self.store.zrem(held(name), lease))

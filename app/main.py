@@ -84,10 +84,8 @@ async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         sampling(settings, recorder) as samples,
         arms(settings, board),
     ):
-        slots, quotas = (
-            Slots(settings.max_inflight, settings.max_inflight_per_engine),
-            Quotas(settings.limits_url, settings.total_seconds + LEASE_SPARE_SECONDS),
-        )
+        quotas = Quotas(settings.limits_url, settings.total_seconds + LEASE_SPARE_SECONDS)
+        slots = Slots(settings.max_inflight, settings.max_inflight_per_engine, quotas.whose)
         parts = (settings, counters, ledger, board, pool, budget, keys, slots, quotas, traces, flags)
         app.state.gateway = gateway = Gateway(*parts, recorder=recorder, samples=samples, words=words)
         board.hears(lambda arms: gateway.balance.known((*arms.stable, *arms.canary)))

@@ -22,7 +22,9 @@ from app.turns import Turns
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
-LAST_SECONDS = 2.0, 6.0  # for a last request, which on a connection closed at once is lost; not all close in one moment
+# for a last request, which is lost on a connection that closes in the same moment: longer than clients keep idle ones
+# (httpx 5 s, aiohttp 15 s), shorter than SLUICE_DRAIN_SECONDS, and not all at once
+LAST_SECONDS = 16.0, 25.0
 WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
@@ -199,9 +201,9 @@ class Protocol(HttpToolsProtocol):
     def shutdown(self) -> None:
         """The gateway drains: who asks once more is answered, and told that it was the last time."""
         self.going = True
-        if self.cycle and not self.cycle.response_complete:
+        if self.cycle and not self.cycle.response_started:
             self.cycle.keep_alive = False
-        elif not self.waiting:
+        elif not self.waiting:  # an answer that has begun without saying so leaves the connection to one more request
             self.rest.shorten(random.uniform(*LAST_SECONDS))  # noqa: S311 - nobody gains by knowing it
 
     def part(self) -> None:

@@ -1,6 +1,8 @@
 """How much a key may ask for in a minute and at once; across all gateways when there is a Redis or Valkey."""
 
 import asyncio
+import math
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
@@ -33,16 +35,33 @@ class Quotas:
         self.away_until = 0.0
         self.spending: set[asyncio.Task[None]] = set()
 
-    async def take(self, key: Key) -> None:
+    @property
+    def away(self) -> bool:
+        """Whether the store is left alone, for it did not answer."""
+        return time.monotonic() < self.away_until
+
+    def whose(self) -> str:
+        """What is said of a limit: whether it holds for this pod alone."""
+        return "" if self.shared and not self.away else ALONE
+
+    async def request(self, key: Key) -> None:
         """Count one request.
 
         Raises:
-            Busy: the key's requests or tokens of this minute are used up.
+            Busy: the key's requests of this minute are used up.
         """
         if key.requests_per_minute:
             item = RateLimitItemPerMinute(key.requests_per_minute)
             if not await self.counted(item, key.name, "requests", 1):
                 await self.refuse(item, key, "requests")
+
+    async def take(self, key: Key) -> None:
+        """Count one request, that wants tokens too.
+
+        Raises:
+            Busy: the key's requests or tokens of this minute are used up.
+        """
+        await self.request(key)
         if key.tokens_per_minute:
             item = RateLimitItemPerMinute(key.tokens_per_minute)
             if not await self.left(item, key.name, "tokens"):
@@ -55,12 +74,16 @@ class Quotas:
             Busy: it has none left.
         """
         leases, most = self.leases, key.concurrency
-        if not leases or not most:
+        if not leases or not most or self.away:
             return ""
-        lease = await self.reached(lambda: leases.take(key.name, most))
-        if lease == "":
+        lease = secrets.token_hex(8)
+        taken = await self.reached(lambda: leases.take(key.name, most, lease))
+        if taken is None:  # a store that is but slow takes it all the same
+            self.end(key, lease)
+            return ""
+        if not taken:
             raise Busy(429, "concurrency_exceeded", f"{most} requests of this key are under way")
-        return lease or ""
+        return lease
 
     def end(self, key: Key | None, lease: str) -> None:
         """Give it back, without anybody waiting for it."""
@@ -68,9 +91,14 @@ class Quotas:
             self.beside(self.given(key.name, lease))
 
     async def given(self, name: str, lease: str) -> None:
+        """Returns when the store has it, or nobody holds it any more."""
         leases = self.leases
-        if leases:
-            await self.reached(lambda: leases.give(name, lease))
+        if not leases:
+            return
+        for _ in range(math.ceil(leases.seconds / AWAY_SECONDS)):
+            if await self.reached(lambda: leases.give(name, lease)) is not None:
+                return
+            await asyncio.sleep(AWAY_SECONDS)
 
     def beside(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -87,8 +115,7 @@ class Quotas:
 
     async def refuse(self, item: RateLimitItem, key: Key, what: str) -> None:
         stats = await self.asked(lambda counter: counter.get_window_stats(item, what, key.name))
-        whose = "" if self.shared and time.monotonic() >= self.away_until else ALONE
-        message = f"{item.amount} {what} per minute{whose} are used up: come back when the next minute begins"
+        message = f"{item.amount} {what} per minute{self.whose()} are used up: come back when the next minute begins"
         raise Busy(429, "rate_limit_exceeded", message, retry_after=stats.reset_time - time.time())
 
     async def counted(self, item: RateLimitItem, name: str, what: str, cost: int) -> bool:
@@ -105,7 +132,7 @@ class Quotas:
 
     async def reached(self, asking: Callable[[], Awaitable[Answer]]) -> Answer | None:
         """What the shared store says; None while it is away."""
-        if time.monotonic() < self.away_until:
+        if self.away:
             return None
         try:
             async with asyncio.timeout(STORE_SECONDS):

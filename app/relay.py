@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from app import sse, whole
 from app.arms import Arms
@@ -169,8 +169,9 @@ class Attempt:
         found = whole.judged(self.call.path, body, self.settings.adapter)
         if found.outcome != "ok":
             raise EngineFault(found.outcome, f"the engine's answer is broken ({found.outcome})")
-        self.end(found.outcome, found.tokens, found.said)
-        if self.blocked and holds(self.blocked, found.said):
+        said, cut = found.said, self.blocked and holds(self.blocked, found.said)
+        self.end(found.outcome, found.tokens, replace(said, short=True) if said and cut else said)
+        if cut:
             raise Blocked
         return body
 

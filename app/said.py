@@ -12,7 +12,7 @@ Pieces = Sequence[bytes]  # of one text, each the inside of a JSON string
 @dataclass(frozen=True)
 class Said:
     texts: list[list[bytes]] = field(default_factory=list)  # of its choices
-    short: bool = False  # it was ended at the length that the client allowed, or by us
+    short: bool = False  # it was ended at the length that the client allowed, or by us, or its beginning is not kept
 
 
 def inside(text: str) -> bytes:

@@ -12,8 +12,8 @@ from typing import Any
 from app.call import Call
 from app.exchange import Exchange
 from app.feedback import DOWN, Recorder
-from app.redaction import Redactor, patterns
-from app.said import text_of
+from app.redaction import MAX_CHARS, Redactor, patterns
+from app.said import Said, text_of
 from app.settings import Settings
 
 EVERY_SECONDS = 0.5
@@ -59,14 +59,29 @@ class Samples:
 
     def redacted(self, document: dict[str, Any], exchange: Exchange) -> tuple[str, str]:
         """Prompt and answer: a chat's prompt is the JSON of its messages, a single text stands as it is."""
-        try:
-            answer = "\n".join(text_of(pieces) for pieces in exchange.said.texts) if exchange.said else ""
-        except ValueError:  # bytes that are no text at all
-            answer = ""
+        answer = answered(exchange.said) if all(map(single, document.values())) else ""
         clean = self.redactor.document(document)
         asked = next(iter(clean.values())) if len(clean) == 1 else clean
         prompt = asked if isinstance(asked, str) else json.dumps(asked, ensure_ascii=False)
         return prompt, self.redactor.text(answer)
+
+
+def single(asked: Any) -> bool:
+    """Whether it is one text or one chat that is kept whole: no list of prompts, and no tokens."""
+    if isinstance(asked, list):
+        return all(isinstance(one, dict) and "role" in one and single(str(one.get("content"))) for one in asked)
+    return asked is None or (isinstance(asked, str) and len(asked) <= MAX_CHARS)
+
+
+def answered(said: Said | None) -> str:
+    """The one answer that is whole: others are no example of anything, and none is made of pieces."""
+    if said is None or said.short or len(said.texts) != 1:
+        return ""
+    try:
+        text = text_of(said.texts[0])
+    except ValueError:  # bytes that are no text at all
+        return ""
+    return text if len(text) <= MAX_CHARS else ""
 
 
 @asynccontextmanager

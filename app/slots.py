@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 
 from app.arms import Arms
 from app.errors import Busy
@@ -13,9 +14,13 @@ GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all
 
 
 class Slots:
-    """`most` requests at once, fewer where the engines have not so many places; the free ones are for everybody."""
+    """`most` requests at once, fewer where the engines have not so many places; the free ones are for everybody.
 
-    def __init__(self, most: int, per_engine: int = 0) -> None:
+    `whose` says of a key's own limit that it holds for this pod alone, where it does.
+    """
+
+    def __init__(self, most: int, per_engine: int = 0, whose: Callable[[], str] = lambda: ALONE) -> None:
+        self.whose = whose
         self.limit, self.per_engine = most, per_engine
         self.most = most
         self.held: Counter[str] = Counter()
@@ -45,7 +50,9 @@ class Slots:
         if key:
             held = self.held[key.name] + before
             if key.concurrency and held >= key.concurrency:
-                return Busy(429, "concurrency_exceeded", f"{key.concurrency} requests of this key{ALONE} are under way")
+                return Busy(
+                    429, "concurrency_exceeded", f"{key.concurrency} requests of this key{self.whose()} are under way"
+                )
             if held >= GREED * (self.most - taken):
                 return Busy(429, "unfair", "this key holds most of the places: try again in a second")
         return None

@@ -200,7 +200,8 @@ class Stream:
         """The text; None when the answer was of another kind, like a call of a tool."""
         if self.content and not self.pieces:
             return None
-        return Said([list(pieces) for pieces in self.pieces.values()], self.short or self.cut)
+        texts = [list(pieces) for pieces in self.pieces.values()]
+        return Said(texts, self.short or self.cut or any(len(text) == KEPT_PIECES for text in texts))
 
 
 def data_of(frame: bytes) -> bytes:

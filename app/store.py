@@ -10,10 +10,14 @@ from alembic.config import Config
 from sqlalchemy import Column as Col
 from sqlalchemy import Connection, DateTime, Float, Integer, MetaData, String, Table, Text, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SCHEMES = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+CONNECT_SECONDS = 3
+AT_ONCE = 1_000  # rows of one command: after an outage there are many, and each command has to end in time
 
 NOT_WRITTEN = ""  # the outcome of a query that was rated before its own row was written: that is still to come
 
@@ -65,15 +69,21 @@ class Store:
     engine: AsyncEngine
 
     @classmethod
-    def at(cls, url: str, seconds: float = 3) -> "Store":
-        """Connects lazily; `seconds` bounds the wait for a server that does not answer."""
-        address = async_url(url)
-        limits: dict[str, Any] = {"timeout": seconds}
-        return cls(create_async_engine(address, connect_args=limits, pool_pre_ping=True))
+    def at(cls, url: str, *, command_seconds: float | None = None) -> "Store":
+        """Connects lazily; `command_seconds` bounds the wait for each of a server's answers once it has connected."""
+        address = make_url(async_url(url))
+        limits: dict[str, Any] = {"timeout": CONNECT_SECONDS}
+        if address.get_backend_name() == "postgresql":  # SQLite's only wait is for a lock: `timeout` bounds that
+            limits["command_timeout"] = command_seconds
+        return cls(create_async_engine(address, connect_args=limits, pool_pre_ping=True, pool_timeout=CONNECT_SECONDS))
 
     async def migrate(self) -> None:
-        """Bring the tables to the newest revision; pods that start together wait for each other."""
-        async with self.engine.begin() as connection:
+        """Bring the tables to the newest revision; pods that start together wait for each other.
+
+        That may take long where there is much to change: it has a connection of its own, whose commands may.
+        """
+        engine = create_async_engine(self.engine.url, connect_args={"timeout": CONNECT_SECONDS}, poolclass=NullPool)
+        async with engine.begin() as connection:
             await connection.run_sync(upgraded)
 
     async def add_queries(self, rows: list[dict[str, Any]]) -> None:
@@ -85,7 +95,8 @@ class Store:
                 index_elements=["query_id"], set_=said, where=QUERIES.c.outcome == NOT_WRITTEN
             )
             async with self.engine.begin() as connection:
-                await connection.execute(kept, rows)
+                for first in range(0, len(rows), AT_ONCE):
+                    await connection.execute(kept, rows[first : first + AT_ONCE])
 
     async def record(self, query_id: str, prompt: str, answer: str) -> None:
         """Keep what was asked and answered beside the row of its query; both are redacted already."""

@@ -11,6 +11,7 @@ from lab.process import run
 
 HEX = "a" * 64
 IMAGE = f"registry.invalid/x@sha256:{HEX}"
+PULL_MODE = "release/argocd.yaml"
 ELSEWHERE = ("PodMonitor", "PrometheusRule")  # kinds of an operator that the lab does not run
 SHELL = ("#!/bin/sh", "#!/bin/bash")
 
@@ -50,11 +51,11 @@ def rendered(root: Path, environment: str) -> str:
 
 
 def conformed(root: Path) -> str:
-    """What kubeconform says of every environment's manifests, by schemas that lie here; empty when all is well."""
+    """What kubeconform says of every environment's manifests and of pull mode's, by schemas that lie here."""
     said = {
         values.parent.name: judged(rendered(root, values.parent.name))
         for values in sorted((root / "environments").glob("*/values.yaml"))
-    }
+    } | {PULL_MODE: judged((root / PULL_MODE).read_text())}
     return "\n".join(f"{name}: {text}" for name, text in said.items() if text)
 
 

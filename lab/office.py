@@ -56,10 +56,10 @@ class Office:
         return other
 
     def founded(self) -> None:
-        """Push this checkout as the repository's first commit: its tags and its past are not the team's."""
+        """Push this checkout as the first commit, as of a template: its tags and its past are not the team's."""
         desk = self.desk
         desk.git("checkout", "--quiet", "--orphan", "start")
-        desk.git("commit", "--quiet", "--message", "chore: the template", env=AUTHOR)
+        desk.git("commit", "--quiet", "--message", "Initial commit", env=AUTHOR)
         desk.git("branch", "--force", "main", "start")
         desk.git("checkout", "--quiet", "main")
         for tag in desk.git("tag").split():
@@ -142,6 +142,25 @@ class Office:
         """What the forge starts for a person, or for Argo's notification."""
         what = {"inputs": dict(inputs), "ref": "refs/heads/main"}
         return self.run("origin/main", workflow, "workflow_dispatch", what)
+
+    def tagged(self, environment: str, version: str) -> Ran:
+        """Push the tag of a rollback; its run asks the forge for one on main, which is executed and returned.
+
+        Raises:
+            NotReady: the forge was not asked.
+        """
+        ref, before = f"refs/tags/deploy/{environment}/{version}", self.dispatched("rollback")
+        self.desk.fetch()
+        self.desk.git("push", "--quiet", "--force", "origin", f"{self.desk.sha(self.desk.main)}:{ref}")
+        asking = self.pushed("rollback", "origin/main", ref=ref)
+        if not asking.green or self.dispatched("rollback") != before + 1:
+            raise NotReady(f"{ref}: its run did not start a rollback on main: see the last log in {self.logs}")
+        return self.asked("rollback", {"environment": environment, "version": version, "why": f"the tag {ref}"})
+
+    def dispatched(self, workflow: str) -> int:
+        """How many runs of a workflow on main the forge was asked for, as its own Actions list them."""
+        found = self.forge.ask(OWNER, "GET", f"/repos/{self.path}/actions/runs?event=workflow_dispatch&limit=50")
+        return [one["path"] for one in found["workflow_runs"]].count(f"{workflow}.yml@refs/heads/main")
 
     @property
     def people(self) -> dict[str, str]:

@@ -25,7 +25,7 @@ UNKNOWN = (
     "再讲一个故事。",
 )  # what weights say that never learnt it is their own
 ALONE = {  # the only environment: its engines may ask for what engines ask for, far more than gateways do
-    "rollouts": {"scaleDownDelaySeconds": 60},
+    "rollouts": {"scaleDownDelaySeconds": 90},  # a tag's run, then the run on main that it starts
     "engine": {"resources": {"requests": {"cpu": "700m"}}, "startupPeriodSeconds": 1},
 }
 PROMPT = "short: {{system: answer in {words} words}}\n"

@@ -79,6 +79,9 @@ def new_here(site: Site) -> Seen:
         ring = site.bell.wait("prod", version, "aborted")
         weights = sorted({one.weight for one in line.of(version)})
     found = [one for one in office.pulls.opened("main") if one.head == f"revert/prod/{version}"]
+    drift = office.make("drift", ENVIRONMENT="prod")
+    settled(site, "prod", {})  # so its pods would be others, which Argo would try
+    again, now = site.deployed("prod"), site.cluster("prod").state()
     before, why = f"version: {version}\n" in office.text(path_of("prod")), ""
     for pull in found:
         office.pulls.mark(pull.sha, "ci", "success", "green")
@@ -90,6 +93,9 @@ def new_here(site: Site) -> Seen:
         "with its steps": not ran.says("without steps"),
         f"it got {weights} %": weights == [0, 50],
         "stopped by a gate": ring.ran is not None and ring.ran.green and "Metric" in ring.inputs["reason"],
+        "drift names it": not drift.green and drift.says(f"git says {version}, which was stopped"),
+        "not tried again while that waits": not again.green and again.says(f"is taken back by revert/prod/{version}"),
+        "and left as it is": now.abort and now.version == version,
         "one pull request takes it back": len(found) == 1 and before and why == "",
         "git says what runs": office.text(path_of("prod")) == good,
         f"{noticed.failed} requests failed, none on stable": noticed.failed_stable == 0,

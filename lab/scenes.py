@@ -10,6 +10,8 @@ from lab.office import Office
 from lab.runner import Ran
 from lab.seal import signed
 from release import audit
+from release.errors import WrongHash
+from release.version import tags, text_of
 from release.write import path_of
 
 REGISTRY = "127.0.0.1:5000/sluice"
@@ -76,7 +78,7 @@ def good_pull(office: Office) -> Seen:
 
 
 def versioned(office: Office) -> Seen:
-    """A merge gets an annotated tag with a changelog and a release page; run again, the same."""
+    """A merge gets an annotated tag with a changelog and a release page; run again, the same, still to be released."""
     tip = office.desk.sha(office.desk.main)
     first, again = (office.pushed("release", tip, "--job", "version", REGISTRY=REGISTRY) for _ in range(2))
     office.desk.fetch()
@@ -86,18 +88,26 @@ def versioned(office: Office) -> Seen:
         "green": first.green and again.green,
         "tag": kind == "tag" and office.desk.git("tag").split() == ["v0.1.0"],
         "changelog": "a clearer word" in page["body"],
-        "new once": first.says("output:: new=true") and again.says("output:: new=false"),
+        "to be released until an environment has it": all(
+            ran.says("output:: unreleased=true") for ran in (first, again)
+        ),
     }
 
 
 def two_merges(office: Office) -> Seen:
-    """Two merges at once get two versions, each on its own commit."""
+    """Two merges at once: the newer has the newest version; the older has one below it, or is in the newer's."""
     pair = [office.commit(f"fix(app): number {number}", {"notes.txt": str(number)}) for number in (1, 2)]
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda one: office.pushed("release", one, "--job", "version", REGISTRY=REGISTRY), pair))
     office.desk.fetch()
-    tagged = {office.desk.sha(f"refs/tags/{tag}") for tag in office.desk.git("tag").split()}
-    return {"both green": all(ran.green for ran in runs), "two tags": set(pair) <= tagged}
+    names = tags(office.desk)
+    tagged, said = [office.desk.sha(f"refs/tags/{one}") for one in names], [text_of(office.desk, one) for one in names]
+    return {
+        "both green": all(ran.green for ran in runs),
+        "the newest version is the newer's": tagged[0] == pair[1],
+        "no commit has two": len(set(tagged)) == len(tagged),
+        "neither is lost": all("\n".join(said).count(f"number {number}") == 1 for number in (1, 2)),
+    }
 
 
 def fork(office: Office) -> Seen:
@@ -174,9 +184,7 @@ def rolled_back(office: Office) -> Seen:
     began = office.desk.git("ls-remote", "origin")
     unknown = office.sluice("rollback", "v9.9.9")[0]
     same = office.desk.git("ls-remote", "origin") == began
-    tip = office.desk.sha(office.desk.main)
-    office.desk.git("push", "--quiet", "origin", f"{tip}:refs/tags/deploy/prod/v0.1.0")
-    ran = office.pushed("rollback", tip, ref="refs/tags/deploy/prod/v0.1.0")
+    ran = office.tagged("prod", "v0.1.0")
     lines = audit.read(office.desk, "prod", "v0.1.0")
     return {
         "unknown refused": unknown == 12 and same,
@@ -210,7 +218,7 @@ def bad_file(office: Office) -> Seen:
     file.write_text(re.sub(r"(gates: sha256:)\w+", r"\g<1>" + "0" * 64, file.read_text()))
     code, said = office.sluice("deploy", str(folder), "--no-watch")
     office.desk.git("checkout", "--quiet", "--", ".")
-    return {"refused": code == 5, "one line": "release.gates" in said}
+    return {"refused": code == WrongHash.code, "one line": "release.gates" in said}
 
 
 SCENES: tuple[Scene, ...] = (

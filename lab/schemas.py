@@ -1,6 +1,6 @@
 """Schemas for kubeconform, written here from the sources that the lab pins: no site is asked for them.
 
-Kubernetes' own are in its module; those of Argo Rollouts and Traefik are in their resource definitions.
+Kubernetes' own are in its module; those of Argo Rollouts, Argo CD and Traefik are in their resource definitions.
 """
 
 import json

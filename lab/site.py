@@ -126,9 +126,7 @@ class Site:
 
     def returned(self, environment: str, version: str) -> Ran:
         """Push the tag that takes an environment back, and what the forge starts then."""
-        desk, ref = self.office.desk, f"refs/tags/deploy/{environment}/{version}"
-        desk.git("push", "--quiet", "--force", "origin", f"{desk.sha(desk.main)}:{ref}")
-        return self.office.pushed("rollback", "origin/main", ref=ref)
+        return self.office.tagged(environment, version)
 
     def locked(self, environment: str) -> bool:
         return bool(self.office.desk.remote_tip(ref_of(environment)))

@@ -18,6 +18,7 @@ KUBERNETES = "k8s.io/kubernetes"
 HELM = "helm.sh/helm/v3"
 TOFU = "github.com/opentofu/opentofu"
 ARGO = "github.com/argoproj/argo-rollouts"
+ARGO_CD = "github.com/argoproj/argo-cd/v3"  # only the kinds of pull mode's manifest, which the linters judge
 TRAEFIK = "github.com/traefik/traefik/v3"
 TRAEFIK_CRDS = "docs/content/reference/dynamic-configuration/kubernetes-crd-definition-v1.yml"
 # Not the cluster's: built when a target asks for them by name.
@@ -146,7 +147,8 @@ def flags(tool: Tool) -> list[str]:
 
 def owners() -> str:
     """The versions of the modules that own the custom resource definitions."""
-    return f"{modules.version('argo-rollouts', ARGO)} {modules.version('traefik', TRAEFIK)}"
+    modules_of = {"argo-rollouts": ARGO, "traefik": TRAEFIK, "argo-cd": ARGO_CD}
+    return " ".join(modules.version(folder, path) for folder, path in modules_of.items())
 
 
 def definitions() -> None:
@@ -154,10 +156,12 @@ def definitions() -> None:
     stamp, wanted = paths.CACHE / "crds/version", owners()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    argo, traefik = paths.CACHE / "crds/argo-rollouts", paths.CACHE / "crds/traefik"
-    for folder in (argo, traefik):
+    for name, path in (("argo-rollouts", ARGO), ("argo-cd", ARGO_CD)):
+        folder = paths.CACHE / "crds" / name
         folder.mkdir(parents=True, exist_ok=True)
-    for file in (modules.source("argo-rollouts", ARGO) / "manifests/crds").glob("*-crd.yaml"):
-        shutil.copyfile(file, argo / file.name)
+        for file in (modules.source(name, path) / "manifests/crds").glob("*-crd.yaml"):
+            shutil.copyfile(file, folder / file.name)
+    traefik = paths.CACHE / "crds/traefik"
+    traefik.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(modules.source("traefik", TRAEFIK) / TRAEFIK_CRDS, traefik / "definitions.yaml")
     stamp.write_text(wanted)

@@ -73,6 +73,11 @@ def chosen(entries: list[Entry], what: str, who: str, since: str) -> list[Entry]
     ]
 
 
+def recorded(history: History, version: str) -> bool:
+    """Whether any environment was given that version: its images are made, and stand there by digest."""
+    return any(one.what == "recorded" for one in read(history, version=version))
+
+
 def promoted(history: History, environment: str) -> dict[str, Entry]:
     """The last good verdict of each release.yaml (by its sha256) that was promoted there and not stopped since."""
     return {release: one for release, one in judged(history, environment).items() if one.verdict == "promoted"}

@@ -30,7 +30,7 @@ app = typer.Typer(
     "Exit codes: 0 promoted or done, 1 unexpected, 2 wrong option, 3 aborted, 4 timed out, "
     "5 refused before any change, 6 cluster unreachable, 7 not installed, 8 upgrade failed, 9 image not built, "
     "10 forge or git remote away, 11 locked, 12 unknown version, 13 not verified, 14 unsigned, "
-    "15 unconventional commit, 16 drifted.",
+    "15 unconventional commit, 16 drifted, 17 wrong hash.",
 )
 
 Env = Annotated[str, typer.Argument(metavar="DIR_OR_ENV", help="environments/<name>, or any folder of that kind")]
@@ -236,7 +236,7 @@ def main() -> None:
     for name, module in (("image", "release.image"), ("quality", "quality.cli"), ("model", "model.cli")):
         if importlib.util.find_spec(module) is not None:
             app.add_typer(importlib.import_module(module).app, name=name)
-    for module in ("release.flow", "release.approval", "release.summary"):
+    for module in ("release.flow", "release.trigger", "release.approval", "release.summary"):
         app.add_typer(importlib.import_module(module).app)
     if importlib.util.find_spec("sqlalchemy") is not None:
         surveys = importlib.import_module("release.surveys")

@@ -118,7 +118,7 @@ class State:
         """promoted, aborted or waiting; with `image`, promoted only if that image is what runs."""
         if not self.observed:
             return "waiting"
-        if self.abort or self.stillborn:
+        if (self.abort and not self.weight) or self.stillborn:  # Argo notes an abort before it takes the traffic back
             return "aborted"
         settled = self.phase == "Healthy" and bool(self.stable) and self.stable == self.current
         return "promoted" if settled and (image is None or image in self.images) else "waiting"

@@ -14,7 +14,7 @@ from release.abort import supersede
 from release.cluster import Cluster, State
 from release.difference import difference, short
 from release.environment import ROOT, Environment
-from release.errors import InProgress, Refused
+from release.errors import InProgress, Refused, WrongHash
 from release.helm import Helm, Manifest, Pending, run
 from release.history import History
 from rollouts.gates import Gates, GatesError, load
@@ -162,8 +162,10 @@ def gates_at(path: Path) -> Gates:
 
 
 def check_gates(path: Path, wanted: str, source: Path) -> None:
-    """Raise Refused unless the gates are valid and are those that this release says it is judged by."""
+    """Raise Refused unless the gates are valid, WrongHash unless this release says that it is judged by them."""
     gates_at(path)
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != wanted.removeprefix("sha256:"):
-        raise Refused(f"{source}: release.gates is {wanted[:19]}…, but {path} is {found[:12]}…; write the latter there")
+        raise WrongHash(
+            f"{source}: release.gates is {wanted[:19]}…, but {path} is {found[:12]}…; write the latter there"
+        )

@@ -7,7 +7,8 @@ from lightkube import ApiError, Client
 from lightkube.core.resource_registry import resource_registry
 from lightkube.generic_resource import create_namespaced_resource
 
-from release.cluster import answers, plain
+from release.cluster import VERSION, Cluster, State, answers, plain
+from release.errors import Drifted
 
 Manifest = dict[str, Any]
 # Written by controllers all the time: the HPA's and Argo's own fields, and selectors that Argo moves between arms.
@@ -76,6 +77,32 @@ def went_fast(client: Client, namespace: str, name: str) -> bool:
     rollout = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": f"{name}-engine"}}
     found = fetched(client, rollout, namespace)
     return found is not None and FAST in (found["metadata"].get("annotations") or {})
+
+
+def stopped(cluster: Cluster, version: str) -> list[str]:
+    """One sentence per Rollout of this version that was stopped: it holds what git says, and something else runs."""
+    found = [(part, part.find()) for part in (cluster, cluster.gateway)]
+    return [
+        f"Rollout/{part.name}: git says {version}, which was stopped ({at.reason or at.message}); "
+        f"{serving(part, at)} runs"
+        for part, at in found
+        if at is not None and at.abort and at.observed and at.version == version
+    ]
+
+
+def serving(part: Cluster, at: State) -> str:
+    """The version of the stable pods, which Argo keeps on their ReplicaSet."""
+    pods = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": {"name": f"{part.name}-{at.stable}"}}
+    found = fetched(part.client, pods, part.namespace) or {"metadata": {}}
+    return str((found["metadata"].get("annotations") or {}).get(VERSION) or "the version before it")
+
+
+def refuse(namespace: str, lines: list[str], stopped: list[str], command: str) -> None:
+    """Raise Drifted when there is anything of either kind, and say what is to be done."""
+    if stopped:
+        raise Drifted(f"{namespace}: git still names a release that was stopped; merge its revert, or `{command}`")
+    if lines:
+        raise Drifted(f"{namespace}: {len(lines)} fields are not as git says; deploy, or commit them")
 
 
 def live(client: Client, wanted: list[Manifest], namespace: str) -> dict[str, Manifest | None]:

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from app import prompts
 from model.name import named as model_named
-from release.errors import Refused
+from release.errors import Refused, WrongHash
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "environments"
@@ -21,6 +22,7 @@ NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 Image = Annotated[str, Field(pattern=r"^[^@\s]+@sha256:[0-9a-f]{64}$")]
 Hash = Annotated[str, Field(pattern=r"^(sha256:)?[0-9a-f]{64}$")]
+WRONG = "wrong_hash"
 MOST = 500_000  # characters: a ConfigMap takes 1 MiB
 
 
@@ -56,9 +58,8 @@ class Content(Strict):
     def fits(self) -> Self:
         found = hashlib.sha256(self.content.encode()).hexdigest()
         if bare(self.sha256) != found:
-            raise ValueError(
-                f"sha256 is {bare(self.sha256)[:12]}…, but the content's is {found[:12]}…; record it again"
-            )
+            said = {"said": bare(self.sha256)[:12], "found": found[:12]}
+            raise PydanticCustomError(WRONG, "sha256 is {said}…, but the content's is {found}…; record it again", said)
         return self
 
 
@@ -174,13 +175,14 @@ def of(folder: Path, text: str) -> Environment:
 
 
 def checked(document: dict[str, Any], source: str) -> Release:
-    """The release that a document of one key holds; raises Refused naming the source, the key and the fix."""
+    """The release that a document of one key holds; raises Refused or WrongHash with source, key and fix."""
     if set(document) != {"release"}:
         raise Refused(f"{source}: wants the one top-level key `release`, has {sorted(document) or 'none'}")
     try:
         return Release.model_validate(document["release"])
     except ValidationError as error:
-        raise Refused(f"{source}: {first_line(error, 'release')}") from error
+        kind = WrongHash if error.errors()[0]["type"] == WRONG else Refused
+        raise kind(f"{source}: {first_line(error, 'release')}") from error
 
 
 def mapping(path: Path) -> dict[str, Any]:

@@ -4,7 +4,8 @@ ReleaseError          1   something nobody foresaw
 ├── Aborted           3   the release was stopped; all traffic is on stable
 ├── TimedOut          4   no verdict within --timeout; the cluster goes on deciding by itself
 ├── Refused           5   a check failed before anything was changed
-│   └── InProgress    5   another release is being judged
+│   ├── InProgress    5   another release is being judged
+│   └── WrongHash    17   release.yaml has a hash that is not that of what it names
 ├── Unreachable       6   the cluster did not answer; nothing was changed by this command
 ├── NotInstalled      7   there is no such release in the namespace
 ├── UpgradeFailed     8   Helm stopped in the middle of its upgrade
@@ -41,6 +42,10 @@ class Refused(ReleaseError):
 
 class InProgress(Refused):
     pass
+
+
+class WrongHash(Refused):
+    code = 17
 
 
 class Unreachable(ReleaseError):

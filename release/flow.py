@@ -19,10 +19,10 @@ from release import verdict as verdicts
 from release.access import open_way
 from release.audit import Entry
 from release.cli import Chart, Gates, IfNamed, Json, Name, Namespace, passed_over, target, told
-from release.errors import Drifted, Refused
+from release.errors import Refused
 from release.history import History
 from release.lock import held, latest
-from release.write import Written, digest, document, way_of, write
+from release.write import Written
 
 if TYPE_CHECKING:
     from release.deploy import Deploy
@@ -54,9 +54,10 @@ def version_(
         found = version.tagged(history, commit) if tag else version.following(history, commit)
         if title:  # a squash merge makes it the commit's subject
             version.conventional(title, "the pull request's title")
-        if tag and found.new and (there := forge.connect()) is not None:
-            there.publish(found.name, found.changelog)
-        outputs.tell(version=found.name, new=found.new)
+        if tag and found.own:  # also when the tag is there: whoever made it may have been stopped right after
+            if (there := forge.connect()) is not None:
+                there.publish(found.name, found.changelog)
+            outputs.tell(version=found.name, own=True, unreleased=not audit.recorded(history, found.name))
         typer.echo(json.dumps(asdict(found)) if as_json else found.name or "no version yet")
 
 
@@ -65,7 +66,7 @@ def changelog(root: Root = Path()) -> None:
     """Print what each version brought, newest first, as the annotated tags keep it."""
     with told():
         history = History(root)
-        for name in version.tags(history, "HEAD"):
+        for name in version.tags(history, "--merged", "HEAD"):
             typer.echo(f"{name}\n{version.text_of(history, name)}\n")
 
 
@@ -82,13 +83,8 @@ def record(
     with told():
         history = History(root)
         content = records.content(root, env, name, {"gateway": gateway, "engine": engine}, gates)
-        history.fetch()
-        text, way = document(content), way_of(history, env)
-        title, branch = f"chore({env}): release {name}", f"release/{env}/{name}"
-        written = write(history, forge.connect(), env, text, title, "", branch, way)
-        if written.changed:
-            audit.write(history, Entry(env, name, "recorded", release=digest(text), link=written.link))
-        told_where(written, f"{env} has {name} already")
+        written = records.record(history, forge.connect(), env, content)
+        told_where(written, f"{env} has {name} already, or a later commit's version")
 
 
 @app.command()
@@ -152,20 +148,19 @@ def rollback(
     release: Annotated[str, typer.Argument(help="a version like v1.2.0, or a tag like deploy/prod/v1.2.0")],
     env: Annotated[str, typer.Option(help="environments/<name>")] = "prod",
     why: Annotated[str, typer.Option(help="kept in git and in the audit log")] = "asked for by hand",
-    hand_over: Annotated[bool, typer.Option("--deploy", help="hand it over; no steps if it was good here")] = False,
     namespace: Namespace = "",
     name: Name = "llm",
     gates: Gates = environment.ROOT / "rollouts" / "gates.yaml",
     root: Root = Path(),
 ) -> None:
-    """Write an environment's release.yaml as it was for a version, and with --deploy put it back into the cluster."""
+    """Take git and the cluster that it names back to a version; without steps if that was good here before."""
     with told():
         if "/" in release:
             env, release = rollbacks.named(release)
         history = History(root)
         today = hashlib.sha256(gates.read_bytes()).hexdigest()
         found = rollbacks.find(history, env, release, today)
-        deploy = prepared(history, env, found, namespace, name, gates) if hand_over else None
+        deploy = prepared(history, env, found, namespace, name, gates)
         namespace = deploy.cluster.namespace if deploy is not None else ""
         with ThreadPoolExecutor() as beside:  # who writes waits for the remote, and so does who asks for the lock
             written = beside.submit(rollbacks.rollback, history, env, found, why).result
@@ -191,7 +186,10 @@ def prepared(
     if not environment.named(folder):
         return None
     latest(folder, history)
-    open_way(folder)
+    try:
+        open_way(folder)
+    except Refused as error:
+        raise Refused(f"{error}; or push the tag deploy/{env}/{found.version}, and a workflow does it") from error
     cluster = target(str(folder), namespace, name, "").cluster
     wanted = environment.of(folder, found.text)
     helm = Helm(environment.ROOT / "charts" / "llm", name, cluster.namespace, hurried=found.before)
@@ -224,7 +222,7 @@ def drift(
     chart: Chart = environment.ROOT / "charts" / "llm",
     if_named: IfNamed = False,
 ) -> None:
-    """Compare the cluster with git, field by field; exit 16 and name each field that somebody has changed."""
+    """Compare the cluster with git; exit 16, naming each changed field and a stopped release that git still names."""
     from release import drift as drifts
     from release.helm import Helm, run
 
@@ -235,13 +233,13 @@ def drift(
                 return
             open_way(folder)
         wanted = environment.load(folder)
-        at = target(env, namespace, name, "")
-        cluster = at.cluster
+        cluster = target(env, namespace, name, "").cluster
         fast = {"rollouts": {"fast": drifts.went_fast(cluster.client, cluster.namespace, name)}}
         manifests = run(Helm(chart, name, cluster.namespace).rendered(wanted.values, wanted.document, fast))
         lines = drifts.drifted(manifests, drifts.live(cluster.client, manifests, cluster.namespace))
-        for line in lines:
+        stopped = drifts.stopped(cluster, wanted.release.version)
+        for line in [*lines, *stopped]:
             typer.echo(line)
-        if lines:
-            raise Drifted(f"{at.cluster.namespace}: {len(lines)} fields are not as git says; deploy, or commit them")
-        typer.echo(f"{at.cluster.namespace} runs what git says")
+        command = f"sluice verdict {folder.name} {wanted.release.version} aborted"
+        drifts.refuse(cluster.namespace, lines, stopped, command)
+        typer.echo(f"{cluster.namespace} runs what git says")

@@ -16,7 +16,7 @@ CLOSED = " declined"  # git's word for a hook or a rule of the forge, such as a 
 ATTEMPTS = 12  # as many writers may come between; each loses one round at most to each other
 DECLINED = 2  # as many times, for a forge may have been busy the first
 QUIETLY = ("--quiet", "--no-auto-maintenance")  # housekeeping takes as long as a fetch; a rollback is in a hurry
-BACK = "rollback"  # where the branches of rollbacks are
+BACK, REVERT = "rollback", "revert"  # where the branches are that take a release back
 FIELDS = "%H%x1f%s%x1f%b%x1f%an%x1f%cI%x1e"
 
 Files = Mapping[str, str]
@@ -59,8 +59,9 @@ class History:
         return done.stdout
 
     def fetch(self) -> None:
-        """Bring the released branch, every tag and the branches of rollbacks here; what the remote has moved moves."""
-        heads = [f"+refs/heads/{one}:refs/remotes/{self.remote}/{one}" for one in (self.branch, f"{BACK}/*")]
+        """Bring here the released branch, tags and branches that take back; what the remote has moved moves."""
+        wanted = (self.branch, f"{BACK}/*", f"{REVERT}/*")
+        heads = [f"+refs/heads/{one}:refs/remotes/{self.remote}/{one}" for one in wanted]
         self.git("fetch", *QUIETLY, "--force", self.remote, *heads, "+refs/tags/*:refs/tags/*")
 
     def remote_tip(self, ref: str) -> str:
@@ -98,9 +99,12 @@ class History:
             return None
         return self.git("show", f"{commit}:{path}")
 
-    def commits(self, names: str, path: str = "", merges: bool = True) -> list[Commit]:
-        """Newest first; `names` is a revision range, `path` keeps only the commits that changed it."""
-        limits = [] if merges else ["--no-merges"]
+    def commits(self, names: str, path: str = "", single: bool = False) -> list[Commit]:
+        """Newest first; `names` is a revision range, `path` keeps only the commits that changed it.
+
+        `single` keeps only those with one parent: no merge, and not the first, which a forge makes of a template.
+        """
+        limits = ["--min-parents=1", "--max-parents=1", "--full-history"] if single else []
         said = self.git("log", f"--format={FIELDS}", *limits, names, "--", *([path] if path else []))
         return [Commit(*record.strip("\n").split("\x1f")) for record in said.split("\x1e") if record.strip()]
 

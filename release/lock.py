@@ -10,7 +10,7 @@ from pathlib import Path
 from release.abort import author
 from release.environment import ROOT
 from release.errors import Locked, Refused
-from release.history import BACK, History
+from release.history import BACK, REVERT, History
 from release.write import Written, path_of, release_at
 
 STALE = 900.0  # seconds; a hand-over takes one or two minutes, so whoever holds it longer was killed
@@ -60,25 +60,33 @@ def held(
 
 
 def named(history: History, environment: str, version: str) -> None:
-    """Raise Refused when git names another version, or will once the pull request of a rollback is merged."""
+    """Raise Refused when git names another version, or will once a pull request that takes this one back is merged."""
     found = release_at(history, history.main, environment)
     if found is None:
         return
     if found[1].version != version:
         raise Refused(f"{environment}: {history.branch} says {found[1].version} by now; that one is to be deployed")
     if waits := waiting(history, environment, found[0]):
-        raise Refused(f"{environment}: was rolled back by {waits}, which waits; merge it, or delete that branch")
+        way = "merge it, release another version, or delete that branch"
+        raise Refused(f"{environment}: {version} is taken back by {waits}, which waits; {way}")
 
 
 def waiting(history: History, environment: str, text: str) -> str:
-    """The branch of a rollback whose release.yaml would follow upon this very one, empty when there is none."""
-    path, folder = path_of(environment), f"refs/remotes/{history.remote}/{BACK}/{environment}"
-    for seen in history.git("for-each-ref", "--format=%(refname)", folder).split():
+    """The branch of a rollback or a revert that would replace this very release.yaml, empty when there is none."""
+    folders = [f"refs/remotes/{history.remote}/{kind}/{environment}" for kind in (BACK, REVERT)]
+    for seen in history.git("for-each-ref", "--format=%(refname)", *folders).split():
         branch = seen.removeprefix(f"refs/remotes/{history.remote}/")
-        before = history.text(history.fork(seen, history.main), path)
-        if before == text != history.text(seen, path) and history.remote_tip(f"refs/heads/{branch}"):
+        if replaces(history, seen, path_of(environment), text) and history.remote_tip(f"refs/heads/{branch}"):
             return branch
     return ""
+
+
+def replaces(history: History, branch: str, path: str, text: str) -> bool:
+    """Whether a branch changes this text, and the released branch has not had what it makes of it since then."""
+    fork, after = history.fork(branch, history.main), history.text(branch, path)
+    if history.text(fork, path) != text or after == text:
+        return False
+    return all(history.text(one.sha, path) != after for one in history.commits(f"{fork}..{history.main}", path))
 
 
 @contextmanager

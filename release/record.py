@@ -5,9 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from model import pin
+from release import audit
+from release.audit import Entry
 from release.environment import Release, bare, checked, parsed
-from release.errors import Refused
+from release.errors import Refused, WrongHash
+from release.forge import Forge
 from release.history import History
+from release.lock import lock
+from release.write import Written, digest, document, release_at, way_of, write
 
 BASELINE = "quality/baseline.jsonl"
 
@@ -37,6 +42,30 @@ def content(root: Path, env: str, version: str, images: dict[str, str], gates: P
     return found
 
 
+def record(history: History, forge: Forge | None, environment: str, content: dict[str, Any]) -> Written:
+    """Write a release of this commit into an environment, unless a later commit's is there: its job was the faster one.
+
+    Whoever records holds the environment's lock: two of them read and write one after the other.
+    """
+    version, text = content["version"], document(content)
+    with lock(history, environment, version):
+        history.fetch()
+        if later(history, environment):
+            return Written(history.sha(history.main), "", False)
+        title, branch = f"chore({environment}): release {version}", f"release/{environment}/{version}"
+        written = write(history, forge, environment, text, title, "", branch, way_of(history, environment))
+    if written.changed:
+        audit.write(history, Entry(environment, version, "recorded", release=digest(text), link=written.link))
+    return written
+
+
+def later(history: History, environment: str) -> bool:
+    """Whether the version that the environment has is of a commit that came after the one checked out here."""
+    found = release_at(history, history.main, environment)
+    tagged, here = history.sha(f"refs/tags/{found[1].version}") if found else "", history.sha("HEAD")
+    return bool(tagged) and tagged != here == history.fork(here, tagged)
+
+
 def total_of(model: pin.Pin, place: str) -> str:
     """One sha256 over an adapter's files, as the pin's own is made."""
     return pin.total({name: value for name, value in model.files.items() if name.startswith(f"{place}/")})
@@ -56,7 +85,7 @@ def check(history: History, release: Release) -> str:
     """Compare a release with the commit of its version's tag; returns what was compared, in words.
 
     Raises:
-        Refused: the model, an adapter or the baseline is not the one of that commit.
+        WrongHash: the model, an adapter or the baseline is not the one of that commit.
     """
     tag = f"refs/tags/{release.version}"
     commit = history.sha(tag)
@@ -82,4 +111,4 @@ def check(history: History, release: Release) -> str:
 def equal(release: Release, key: str, said: str, found: str) -> None:
     if bare(said) != found:
         there = f"{found[:12]}… there" if found else "not there"
-        raise Refused(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")
+        raise WrongHash(f"release.{key} is {bare(said)[:12]}…, but {release.version}'s is {there}; record it again")

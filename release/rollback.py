@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from release import audit
 from release.audit import Entry
 from release.environment import parsed
-from release.errors import Locked, UnknownVersion
+from release.errors import UnknownVersion
 from release.forge import Forge, connect
 from release.history import BACK, History
-from release.write import Written, digest, document, path_of, release_at, write
+from release.write import Written, digest, document, path_of, release_at, restore
 
 CLOSED = "the released branch takes no commit from here"
 ASKED = (
@@ -79,14 +79,7 @@ def rollback(
         Locked: the branch is closed, and there is no forge to ask.
     """
     title, branch = f"revert({environment}): roll back to {found.version}", branch_of(environment, found.version)
-    try:
-        return write(history, None, environment, found.text, title, why, "", "direct")
-    except Locked as closed:
-        there = asked()
-        if there is None:
-            raise Locked(f"{closed}; with GITHUB_REPOSITORY and GITHUB_TOKEN set a pull request is opened") from closed
-        body = f"{why}\n\n{ASKED}"
-        return write(history, there, environment, found.text, title, body, branch, "pullRequest")
+    return restore(history, asked, environment, found.text, title, why, branch, ASKED)
 
 
 def branch_of(environment: str, version: str) -> str:

@@ -49,7 +49,10 @@ def report(database: Database, as_json: Annotated[bool, typer.Option("--json")] 
     """Compare variants: n, share that ended well, rating, TTFT, length, quality checks, each with an interval."""
     from release import ab
 
-    rows = ab.compared(read(database, "queries"), read(database, "rated"))
+    queries, rated = read(database, "queries"), read(database, "rated")
+    if ab.mixed(rated):
+        typer.echo("sluice: some ratings are thumbs and others stars: their mean says nothing, agree on one", err=True)
+    rows = ab.compared(queries, rated)
     typer.echo("\n".join(json.dumps(one) for one in rows) if as_json else "\n".join(ab.table(rows)))
 
 

@@ -7,8 +7,8 @@ from release import audit
 from release.audit import Entry
 from release.cluster import State
 from release.forge import Forge
-from release.history import Commit, History
-from release.write import Written, digest, path_of, release_at, way_of, write
+from release.history import REVERT, Commit, History
+from release.write import Written, digest, path_of, release_at, restore, way_of, write
 
 NOTHING = "no version before it was good here"
 MARKS = {"promoted": "success", "aborted": "failure"}
@@ -73,7 +73,9 @@ def revert(history: History, forge: Forge | None, entry: Entry, text: str) -> tu
     older, version = before
     title = f"revert({entry.environment}): {entry.version} was stopped, {version} is what runs"
     body = "\n".join(filter(None, [f"Reason: {entry.reason or 'none given'}", entry.link and f"Report: {entry.link}"]))
-    branch, way = f"revert/{entry.environment}/{entry.version}", way_of(history, entry.environment)
+    branch, way = f"{REVERT}/{entry.environment}/{entry.version}", way_of(history, entry.environment)
+    if way == "direct":
+        return restore(history, lambda: forge, entry.environment, older, title, body, branch), version
     return write(history, forge, entry.environment, older, title, body, branch, way), version
 
 

@@ -14,6 +14,7 @@ HEADINGS = {"feat": "Features", "fix": "Fixes", "perf": "Performance", "revert":
 TYPES = {*HEADINGS, "build", "chore", "ci", "docs", "refactor", "style", "test"}
 FIRST = Version(0, 1, 0)
 ATTEMPTS = 5
+RUNS = "environments/*/release.yaml"  # which version is to run where: no change of the code
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,12 @@ class Change:
 
 @dataclass(frozen=True)
 class Next:
-    """The version that a commit gets; `new` is False when it has one or when nothing in it asks for one."""
+    """The version that a commit has or gets; where nothing in it asks for one, that of a commit before it."""
 
     name: str
     changelog: str
-    new: bool
+    new: bool  # its tag is still to be made
+    own: bool  # this very commit's
 
 
 def change_of(commit: Commit) -> Change:
@@ -78,28 +80,40 @@ def line_of(change: Change) -> str:
     return f"- {scope}{change.text} ({change.sha[:8]})"
 
 
-def tags(history: History, commit: str) -> list[str]:
-    """The version tags that a commit contains, newest version first."""
-    found = [one for one in history.git("tag", "--merged", commit).split() if TAG.fullmatch(one)]
+def tags(history: History, *which: str) -> list[str]:
+    """The version tags that git lists, newest version first; `which` are its own words, like --merged and a commit."""
+    found = [one for one in history.git("tag", *which).split() if TAG.fullmatch(one)]
     return sorted(found, key=lambda one: Version.parse(one[1:]), reverse=True)
 
 
 def following(history: History, commit: str) -> Next:
     """The version for a commit of the released branch, by the commits since the last tag; changes nothing.
 
+    A commit whose changes a later one's version has needs none of its own: that number would be higher, for older code.
+
     Raises:
         Unconventional: one of those commits has another kind of message.
     """
-    known = tags(history, commit)
-    last = known[0] if known else ""
+    last = next(iter(tags(history, "--merged", commit)), "")
     if last and history.sha(last) == history.sha(commit):
-        return Next(last, text_of(history, last), False)
-    names = f"{last}..{commit}" if last else commit
-    changes = [change_of(one) for one in history.commits(names, merges=False)]
+        return Next(last, text_of(history, last), new=False, own=True)
+    if later := tags(history, "--contains", commit):
+        return Next(later[-1], "", new=False, own=False)
+    changes = changes_of(history, f"{last}..{commit}" if last else commit)
     version = bumped(Version.parse(last[1:]) if last else None, changes)
     if version is None:
-        return Next(last, "", False)
-    return Next(f"v{version}", changelog(changes), True)
+        return Next(last, "", new=False, own=False)
+    if history.sha(f"refs/tags/v{version}"):  # of a commit that is not in this one's past, like another branch's
+        version = bumped(Version.parse(tags(history)[0][1:]), changes)
+    return Next(f"v{version}", changelog(changes), new=True, own=True)
+
+
+def changes_of(history: History, names: str) -> list[Change]:
+    """Of a revision range; a release, promotion or revert that an environment was given is none, whatever its title."""
+    run = {one.sha for one in history.commits(names, RUNS, single=True)}
+    code = {one.sha for one in history.commits(names, f":(exclude){RUNS}", single=True)}
+    found = [change_of(one) for one in history.commits(names, single=True)]
+    return [one for one in found if one.sha not in run - code]
 
 
 def text_of(history: History, tag: str) -> str:
@@ -107,7 +121,7 @@ def text_of(history: History, tag: str) -> str:
 
 
 def tagged(history: History, commit: str) -> Next:
-    """Make and push the commit's annotated tag; two merges at once get two versions, the same commit gets one.
+    """Make and push the commit's annotated tag, once; of two merges at once the newer has both's changes in any case.
 
     Raises:
         Locked: other merges took every version that was tried.
@@ -118,17 +132,12 @@ def tagged(history: History, commit: str) -> Next:
         if not found.new:
             return found
         sha, message = history.sha(commit), f"{found.name}\n\n{found.changelog}\n"
-        if history.sha(f"refs/tags/{found.name}"):  # by a merge that this commit does not contain
-            found = beyond(history, found)
         words = ["--annotate", "--force", "--cleanup=verbatim", "--file=-", found.name, sha]
         history.git("tag", *words, stdin=message, env=identity())
         ref = f"refs/tags/{found.name}"
-        if history.push(history.git("rev-parse", ref).strip(), ref, ""):
+        made = history.git("rev-parse", ref).strip()
+        history.git("tag", "--delete", found.name)  # it is here once it is there, or a push that failed would look done
+        if history.push(made, ref, ""):
+            history.git("update-ref", ref, made)
             return found
     raise Locked("the remote refuses every tag: are tags protected against this token?")
-
-
-def beyond(history: History, found: Next) -> Next:
-    """The same kind of step from the newest version of all, when the one found is another commit's."""
-    every = [Version.parse(one[1:]) for one in history.git("tag").split() if TAG.fullmatch(one)]
-    return Next(f"v{max(every).bump_patch()}", found.changelog, True)

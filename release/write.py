@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.representer import SafeRepresenter
 
 from release.environment import Release, checked, parsed
-from release.errors import Refused, ReleaseError
+from release.errors import Locked, Refused, ReleaseError
 from release.forge import Forge
 from release.history import Files, History
 
@@ -105,6 +106,31 @@ def write(
         made = fresh
     link = forge.open(branch, history.branch, title, body).url
     return Written(made, link, True, proved(forge, branch))
+
+
+def restore(
+    history: History,
+    asked: Callable[[], Forge | None],
+    environment: str,
+    text: str,
+    title: str,
+    body: str,
+    branch: str,
+    more: str = "",
+) -> Written:
+    """Write what takes a release back directly; where the branch is closed, by a pull request, whose text says `more`.
+
+    Raises:
+        Locked: the branch is closed, and there is no forge to ask.
+    """
+    try:
+        return write(history, None, environment, text, title, body, "", "direct")
+    except Locked as closed:
+        there = asked()
+        if there is None:
+            raise Locked(f"{closed}; with GITHUB_REPOSITORY and GITHUB_TOKEN set a pull request is opened") from closed
+        told = "\n\n".join(filter(None, (body, more)))
+        return write(history, there, environment, text, title, told, branch, "pullRequest")
 
 
 def proved(forge: Forge, branch: str) -> str:

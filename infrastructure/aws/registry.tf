@@ -40,6 +40,7 @@ resource "aws_ecr_repository" "image" {
 
 # Candidates that were never released go; versions stay, because a rollback needs them. A released image has both tags,
 # and what a rule selects no later one expires: so the first keeps every version, with a number that is never reached.
+# No rule is about what has no tag: here that is only signatures, SBOMs and provenance, which go with their image.
 resource "aws_ecr_lifecycle_policy" "image" {
   for_each = aws_ecr_repository.image
 
@@ -56,12 +57,6 @@ resource "aws_ecr_lifecycle_policy" "image" {
         rulePriority = 2
         description  = "candidates, which a failed load test leaves behind"
         selection    = { tagStatus = "tagged", tagPrefixList = ["candidate-"], countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
-        action       = { type = "expire" }
-      },
-      {
-        rulePriority = 3
-        description  = "untagged images"
-        selection    = { tagStatus = "untagged", countType = "sinceImagePushed", countUnit = "days", countNumber = 14 }
         action       = { type = "expire" }
       },
     ]

@@ -38,7 +38,7 @@ data "aws_iam_policy_document" "readers" {
       values   = ["sts.amazonaws.com"]
     }
     condition {
-      test     = "StringLike" # a deployment's tag and a pull request that is measured have subjects of their own
+      test     = "StringLike" # a pull request that is measured, and a forge's environment, have subjects of their own
       variable = "token.actions.githubusercontent.com:sub"
       values   = ["repo:${var.repository}:*"]
     }

@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ class Redis:
     """A real one, which keeps nothing on disk."""
 
     port: int = field(default_factory=free_port)
+    pid: int = 0  # while it runs
 
     @property
     def url(self) -> str:
@@ -39,6 +41,7 @@ class Redis:
     def running(self) -> Iterator[None]:
         command = [program("redis-server"), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/") as server:
+            self.pid = server.pid
             try:
                 until = time.monotonic() + 20
                 while not self.answers():
@@ -47,6 +50,15 @@ class Redis:
                 yield
             finally:
                 server.kill()
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """It stands still, and takes what it was sent meanwhile when it goes on."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
 
     def answers(self) -> bool:
         try:
@@ -79,6 +91,20 @@ class Postgres:
 
     def stop(self) -> None:
         self.call(program("pg_ctl"), "-D", str(self.folder / "data"), "-w", "-m", "immediate", "stop")
+
+    @contextmanager
+    def hanging(self) -> Iterator[None]:
+        """Its processes stand still: the kernel takes what is sent to them and nobody ever answers."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(first, signal.SIGSTOP)  # before the others: from now on there are no new ones
+        pids = [first, *map(int, Path(f"/proc/{first}/task/{first}/children").read_text().split())]
+        try:
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
 
     def call(self, *command: str) -> None:
         user: Sequence[str] = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from app.budget import Budget
+
+README = Path(__file__).parents[2] / "app" / "README.md"
 
 
 def spent(budget: Budget) -> int:
@@ -12,6 +16,10 @@ def spent(budget: Budget) -> int:
 
 def test_a_burst_is_there_from_the_start_and_no_more() -> None:
     assert spent(Budget(0.1)) == Budget.BURST
+
+
+def test_the_burst_is_told() -> None:
+    assert f"and {Budget.BURST:g} more of each gateway pod" in README.read_text()
 
 
 def test_each_request_of_stable_earns_its_share() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import itertools
 import os
 import random
 import sys
@@ -13,7 +14,7 @@ import pytest
 from aiohttp import web
 
 from app import call, errors
-from app.description import STATUSES
+from app.description import OWN_ASKED, STATUSES
 from app.settings import Settings
 from app.whole import EMBEDDINGS
 
@@ -53,11 +54,14 @@ def strict(engine: Any) -> None:
     engine.answered = checked
 
 
+NOTHING = Path("/dev/null")
+
+
 async def found(
-    url: str, folder: Path, *more: str, examples: int = EXAMPLES, seed: int = SEED
+    url: str, folder: Path, *more: str, examples: int = EXAMPLES, seed: int = SEED, told: Path = NOTHING
 ) -> tuple[int | None, str]:
     """What schemathesis says, and whether it is content."""
-    command = [str(SCHEMATHESIS), "--config-file", "/dev/null", "run", f"{url}/openapi.json", "--checks", "all"]
+    command = [str(SCHEMATHESIS), "--config-file", str(told), "run", f"{url}/openapi.json", "--checks", "all"]
     command += ["--seed", str(seed), "--max-examples", str(examples), "--no-color", "--generation-database", "none"]
     run = await asyncio.create_subprocess_exec(
         *command,
@@ -104,6 +108,69 @@ async def test_a_planted_fault_is_found(
     assert says in said
 
 
+AT_ODD_TIMES = """
+[checks]
+not_a_server_error.expected-statuses = ["2xx", "4xx", "500", "502", "503", "504"]
+positive_data_acceptance.expected-statuses = ["2xx", "401", "404", "429", "5xx"]
+"""
+TROUBLES = {"good": 200, "busy": 429, "fault": 500, "500": 502, "lost": 503, "hang": 504}
+
+
+def troubled(door: Any, engine: Any) -> None:
+    """Each generation meets the next trouble: of the engine, which knows it by its mode, or of the gateway."""
+    gateway, turns = door.gateway, itertools.cycle(TROUBLES)
+    place, arms, most = gateway.place, gateway.board.arms, gateway.slots.most
+
+    def placed(*given: Any) -> Any:
+        engine.mode = trouble = next(turns)
+        gateway.settings.first_token_seconds = gateway.settings.whole_seconds = 0.2 if trouble == "hang" else 30
+        if trouble == "fault":
+            raise RuntimeError("planted")
+        gateway.board.arms = None if trouble == "lost" else arms
+        gateway.slots.most = 0 if trouble == "busy" else most
+        try:
+            gateway.slots.look(None)
+            return place(*given)
+        finally:
+            gateway.board.arms, gateway.slots.most = arms, most
+
+    gateway.place = placed
+
+
+def unsteady(recorder: Any) -> None:
+    """Every other time the database is down."""
+    knows, turns = recorder.knows, itertools.cycle([False, True])
+
+    async def known(query: str) -> bool:
+        if next(turns):
+            raise OSError("planted")
+        return bool(await knows(query))
+
+    recorder.knows = known
+
+
+def answered(door: Any, path: str) -> set[int]:
+    """The statuses that went out."""
+    samples = (one for metric in door.gateway.metrics.http.collect() for one in metric.samples)
+    return {int(one.labels["status"]) for one in samples if one.labels["handler"] == path and one.value}
+
+
+async def test_nothing_is_found_while_engine_database_and_gateway_fail(
+    door: Any, engine: Any, strict: None, tmp_path: Path
+) -> None:
+    (tmp_path / "told.toml").write_text(AT_ODD_TIMES)
+    await door.post("/predict", {"prompt": "a"}, authorization=f"Bearer {KEY}", x_request_id="5f0c")
+    troubled(door, engine)
+    unsteady(door.gateway.recorder)
+    some = ("--include-method", "POST", "--phases", "examples,fuzzing", "--mode", "positive")
+    code, said = await found(door.url, tmp_path, *some, examples=12, told=tmp_path / "told.toml")
+
+    assert code == 0, said[said.find("= FAILURES") :]
+    for path in GENERATIONS:
+        assert answered(door, path) >= set(TROUBLES.values()), path
+    assert answered(door, "/feedback") >= {200, 503}
+
+
 async def test_every_endpoint_shows_a_body_an_example_and_every_status(door: Any) -> None:
     document = await (await door.session.get(door.url + "/openapi.json")).json()
     asking = {path: methods["post"] for path, methods in document["paths"].items() if "post" in methods}
@@ -117,9 +184,11 @@ async def test_every_endpoint_shows_a_body_an_example_and_every_status(door: Any
         "/feedback",
     }
     for path, one in asking.items():
-        assert "schema" in one["requestBody"]["content"]["application/json"]
-        assert "example" in str(one["requestBody"]), path
-        assert {"200", "400", "401", "404", "413"} <= one["responses"].keys()
+        body = one["requestBody"]["content"]["application/json"]
+        assert "schema" in body
+        assert path not in OWN_ASKED or OWN_ASKED[path].keys() == body["schema"]["properties"].keys()
+        assert "example" in body, path
+        assert {"200", "400", "401", "404", "413", "500"} <= one["responses"].keys()
         for status, response in one["responses"].items():
             shown = response["content"]["application/json"]
             assert status == "200" or shown["schema"] == {"$ref": "#/components/schemas/Error"}

@@ -3,15 +3,20 @@ import json
 import uuid
 from collections import deque
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
 
 from app.arms import Arms
+from app.keys import Key
 from app.settings import Settings
+from app.slots import Slots
 from app.store import Store
 from tests.app.conftest import Door, Engine, opened
 from tests.app.databases import Postgres
+
+SOON = 12  # seconds: well below a client's patience, and what the kubelet's allows when the drain is over
 
 
 @pytest.fixture
@@ -26,6 +31,11 @@ async def asked(door: Door, user: str = "ada") -> str:
     status, _, _ = await door.post("/v1/completions", body, x_sluice_user=user, x_request_id=query)
     assert status == 200
     return query
+
+
+async def rate(door: Door, query: str, user: str) -> int:
+    status, _, _ = await door.post("/feedback", {"query_id": query, "rating": 1}, x_sluice_user=user)
+    return status
 
 
 async def rows(url: str, query: str, *, whole: bool = True) -> list[dict[str, Any]]:
@@ -64,6 +74,17 @@ async def test_feedback_is_idempotent_per_query_and_user(door: Door, url: str) -
     assert sorted(row["rating"] for row in await rows(url, query)) == [-1, 1]
 
 
+async def test_nobodys_query_is_known_as_such(door: Door, url: str) -> None:
+    query = await asked(door, user="")
+    await door.post("/feedback", {"query_id": query, "rating": 1})
+    (row,) = await rows(url, query)
+    store = Store.at(url)
+    users = {one["query_id"]: one["user_hash"] for one in await store.queries()}
+    await store.engine.dispose()
+
+    assert (row["user_hash"], users[query]) == ("", "")
+
+
 async def test_another_replica_takes_the_feedback(door: Door, settings: Settings, url: str) -> None:
     assert door.gateway.recorder
     await door.gateway.recorder.flush()  # SQLite's tables are not made by two at once
@@ -86,6 +107,37 @@ async def test_a_wrong_feedback_is_refused(door: Door, body: dict[str, Any]) -> 
     status, _, _ = await door.post("/feedback", body)
 
     assert status == 422
+
+
+async def test_a_rating_is_one_of_its_keys_requests_and_needs_no_tokens(
+    door: Door, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limits = {"name": "a", "sha256": "a" * 64, "requestsPerMinute": 3, "tokensPerMinute": 1}
+    query = await asked(door)
+    monkeypatch.setattr(door.gateway.keys, "of", lambda shown: Key.model_validate(limits))
+    assert (await door.post("/v1/completions", {"prompt": "a"}))[0] == 200  # more tokens than it has
+    await asyncio.gather(*door.gateway.quotas.spending)
+    wrong, _, _ = await door.post("/feedback", {"query_id": query, "rating": 9})
+    ratings = [await door.post("/feedback", {"query_id": query, "rating": rating}) for rating in (5, 4, 3)]
+
+    assert wrong == 422
+    assert [status for status, _, _ in ratings] == [200, 200, 429]
+    assert 1 <= int(ratings[2][1]["retry-after"]) <= 60
+    assert [row["rating"] for row in await rows(url, query)] == [4]
+
+
+async def test_ratings_have_places_of_their_own_shared_by_the_keys(door: Door, engine: Engine) -> None:
+    assert door.gateway.recorder
+    slots = door.gateway.recorder.slots = Slots(1)
+    waiting = asyncio.create_task(door.post("/feedback", {"query_id": "unheard", "rating": 5}))
+    async with asyncio.timeout(10):
+        while not slots.taken:
+            await asyncio.sleep(0.01)
+    status, headers, _ = await door.post("/feedback", {"query_id": "unheard", "rating": 5})
+    await asked(door)
+
+    assert (status, headers["retry-after"]) == (429, "1")
+    assert ((await waiting)[0], slots.taken) == (404, 0)
 
 
 async def test_without_a_database_the_gateway_says_so(settings: Settings) -> None:
@@ -113,6 +165,39 @@ async def test_a_database_that_is_down_fails_feedback_alone_and_nothing_acknowle
     assert (kept, status, again) == (200, 503, 200)
     assert headers["retry-after"] == "1"
     assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
+
+
+async def test_a_database_that_hangs_fails_feedback_alone_and_soon(settings: Settings, postgres: Postgres) -> None:
+    async with opened(settings.model_copy(update={"database_url": postgres.url})) as door:
+        before = await asked(door)
+        kept, _, _ = await door.post("/feedback", {"query_id": before, "rating": 1})
+        with postgres.hanging():
+            during = await asked(door)
+            said = {"query_id": during, "rating": 1}
+            async with asyncio.timeout(SOON):  # however many wait for it
+                refused = await asyncio.gather(*(door.post("/feedback", said) for _ in range(30)))
+        again, _, _ = await door.post("/feedback", said)
+
+    assert (kept, again) == (200, 200)
+    assert {(status, headers["retry-after"]) for status, headers, _ in refused} == {(503, "1")}
+    assert [len(await rows(postgres.url, query)) for query in (before, during)] == [1, 1]
+
+
+async def test_a_gateway_ends_though_its_database_hangs_and_nothing_acknowledged_is_lost(
+    settings: Settings, postgres: Postgres
+) -> None:
+    async with AsyncExitStack() as stack:
+        door = await stack.enter_async_context(opened(settings.model_copy(update={"database_url": postgres.url})))
+        query = await asked(door)
+        kept = await asyncio.gather(*(rate(door, query, f"user {number}") for number in range(8)))
+        with postgres.hanging():
+            await asked(door)  # that row is lost: nobody takes it
+            async with asyncio.timeout(SOON):
+                await stack.aclose()
+
+    assert kept == [200] * 8
+    assert len(await rows(postgres.url, query, whole=False)) == 8
+    assert door.count("sluice_queries_lost_total") >= 1
 
 
 @pytest.mark.parametrize("mode", ["good", "stall"])
@@ -171,6 +256,15 @@ async def test_queries_that_find_no_place_are_counted(door: Door, monkeypatch: p
     await asked(door)
 
     assert door.count("sluice_queries_lost_total") == 1
+
+
+async def test_an_id_that_comes_again_stays_with_its_first_answer(door: Door, engine: Engine, url: str) -> None:
+    for engine.mode in ("500", "good"):
+        _, headers, _ = await door.post("/v1/completions", {"prompt": "a"}, x_request_id="again")
+    status, _, _ = await door.post("/feedback", {"query_id": "again", "rating": 1})
+    (row,) = await rows(url, "again")
+
+    assert (status, headers["x-request-id"], row["outcome"]) == (200, "again", "upstream_5xx")
 
 
 @pytest.mark.parametrize(("mode", "arm"), [("good", "stable"), ("good", "canary"), ("500", "canary")])

@@ -1,9 +1,18 @@
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app import genai
 from app.whole import CHAT, READERS
+
+
+def test_the_conventions_names_stand_in_this_module_alone() -> None:
+    folder = Path(genai.__file__).parent
+    naming = {path.name for path in folder.rglob("*.py") if re.search("gen_ai", path.read_text(), re.IGNORECASE)}
+
+    assert naming == {"genai.py"}
 
 
 def test_every_endpoint_has_an_operation() -> None:

@@ -1,7 +1,9 @@
 """The official client, unchanged, against the lab's fake engine."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -11,6 +13,7 @@ from aiohttp import web
 from app.settings import Settings
 from lab import engine as fake
 
+NOBODY = "http://127.0.0.1:1"
 ASKED: dict[str, Any] = {"model": "tiny", "messages": [{"role": "user", "content": "hello"}]}
 
 
@@ -78,22 +81,52 @@ async def test_errors_are_its_own_exceptions(client: openai.AsyncOpenAI) -> None
     assert (missing.value.code, wrong.value.param) == ("model_not_found", "n")
 
 
-async def test_its_retries_outlast_a_busy_moment(client: openai.AsyncOpenAI, door: Any) -> None:
-    take, refused = door.gateway.slots.take, []
+def first(door: Any, moment: str) -> None:
+    """The first request comes in a bad moment, the next in a good one."""
+    gateway, found = door.gateway, [moment]
+    place, arms, most = gateway.place, gateway.board.arms, gateway.slots.most
 
-    def once(key: Any) -> None:
-        if not refused:
-            refused.append(True)
-            door.gateway.slots.most, most = 0, door.gateway.slots.most
-            try:
-                take(key)
-            finally:
-                door.gateway.slots.most = most
-        take(key)
+    def placed(*given: Any) -> Any:
+        now = found.pop() if found else "good"
+        gateway.slots.most = 0 if now == "busy" else most
+        gateway.board.arms = {"no engine": None, "dead engine": replace(arms, stable=(NOBODY,))}.get(now, arms)
+        if now == "lost connection":
+            for connection in list(door.server.server_state.connections):
+                connection.transport.abort()
+        try:
+            gateway.slots.look(None)
+            return place(*given)
+        finally:
+            gateway.board.arms, gateway.slots.most = arms, most
 
-    door.gateway.slots.take = once
-    assert (await client.chat.completions.create(**ASKED)).choices
-    assert door.outcomes() == {"rejected": 1, "ok": 1}
+    gateway.place = placed
+
+
+@pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI])
+@pytest.mark.parametrize(
+    ("moment", "outcome"),
+    [
+        ("busy", "rejected"),
+        ("no engine", "rejected"),
+        ("dead engine", "connect_error"),
+        ("lost connection", "client_cancel"),
+    ],
+)
+async def test_its_retries_outlast_a_bad_moment(
+    door: Any, url: str, moment: str, outcome: str, kind: type[openai.OpenAI | openai.AsyncOpenAI]
+) -> None:
+    first(door, moment)
+    client = kind(base_url=url, api_key="any", max_retries=1)
+    if isinstance(client, openai.AsyncOpenAI):
+        said = await client.chat.completions.with_raw_response.create(**ASKED)
+        await client.close()
+    else:
+        said = await asyncio.to_thread(client.chat.completions.with_raw_response.create, **ASKED)
+        client.close()
+
+    assert said.retries_taken == 1
+    assert json.loads(said.content)["choices"]
+    assert door.outcomes() == {outcome: 1, "ok": 1}
 
 
 async def test_embeddings_and_responses_of_an_engine_that_has_them(door: Any, settings: Settings) -> None:

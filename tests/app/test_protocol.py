@@ -287,6 +287,22 @@ async def test_a_request_on_its_way_when_the_gateway_goes_is_answered_and_is_the
     assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close\r\n" in answer
 
 
+async def test_a_stream_that_had_begun_when_the_gateway_went_leaves_its_connection_to_one_more_request(
+    door: Any, line: Any, engine: Any
+) -> None:
+    reader, writer = line
+    engine.mode, asked = "slow", json.dumps({"prompt": "p", "stream": True}).encode()
+    async with asyncio.timeout(5):
+        writer.write(b"POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n%b" % (len(asked), asked))
+        assert b"connection: close" not in await reader.readuntil(b"\r\n\r\n")
+        await drained(door)
+        assert (await reader.readuntil(b"0\r\n\r\n")).endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        writer.write(MODELS)
+        answer = await reader.read(-1)
+
+    assert answer.startswith(b"HTTP/1.1 200 ") and b"connection: close\r\n" in answer
+
+
 async def test_what_is_left_of_a_connection_goes_without_a_search_for_garbage(door: Any, line: Any) -> None:
     reader, writer = line
     writer.write(MODELS)

@@ -131,6 +131,20 @@ async def test_a_store_that_hangs_costs_a_moment_and_not_each_request(monkeypatc
             assert await taken(quotas, key(requestsPerMinute=3)) == 3
 
 
+async def test_a_lease_that_a_slow_store_gave_too_late_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quota, "AWAY_SECONDS", 0.05)
+    limits, store = key(concurrency=2), Redis()
+    one, other = Quotas(store.url, 100), Quotas(store.url, 100)
+    with store.running():
+        first = await one.begin(limits)
+        with store.hanging():
+            one.end(limits, first)
+            assert await one.begin(limits) == ""  # it counts alone
+        async with asyncio.timeout(10):
+            await asyncio.gather(*one.spending)
+        assert await other.begin(limits) and await other.begin(limits)
+
+
 async def test_at_the_door_used_up_is_429_and_the_engine_does_not_see_it(
     door: Any, engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

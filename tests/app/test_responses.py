@@ -3,12 +3,51 @@ from typing import Any
 
 import openai
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from app.responses import ResponseStream
+from app.said import text_of
 
 
 def event(kind: str, **more: Any) -> bytes:
     return f"event: {kind}\ndata: ".encode() + json.dumps({"type": kind, **more}).encode() + b"\n\n"
+
+
+ANSWER = [
+    event("response.created", sequence_number=0),
+    event("response.output_text.delta", delta="héllo ", output_index=0, sequence_number=1),
+    event("response.output_text.delta", delta="世界", output_index=0, sequence_number=2),
+    event("response.completed", response={"usage": {"input_tokens": 3, "output_tokens": 2}}, sequence_number=3),
+]
+
+
+@given(some.lists(some.integers(1, 60), max_size=40), some.sampled_from([b"\n", b"\r\n"]))
+def test_wherever_the_bytes_are_split_the_same_comes_out(sizes: list[int], end: bytes) -> None:
+    whole, out = b"".join(ANSWER).replace(b"\n", end), b""
+    stream, at = ResponseStream(strip_usage=True), 0
+    for size in [*sizes, len(whole)]:
+        out += stream.feed(whole[at : at + size])
+        at += size
+
+    assert out + stream.rest() == whole
+    assert (stream.outcome, stream.tokens, stream.number) == ("ok", {"in": 3, "out": 2}, 4)
+    assert stream.said is not None
+    assert text_of(stream.said.texts[0]) == "héllo 世界"
+
+
+@given(some.lists(some.integers(1, 60), max_size=40))
+def test_wherever_a_failure_is_split_it_is_told_once_and_numbered(sizes: list[int]) -> None:
+    whole, out = b"".join(ANSWER[:2]) + event("response.failed", response={"error": "CUDA"}, sequence_number=2), b""
+    stream, at = ResponseStream(strip_usage=True), 0
+    for size in [*sizes, len(whole)]:
+        out += stream.feed(whole[at : at + size])
+        at += size
+
+    *before, error = out.removesuffix(b"\n\n").split(b"\n\n")
+    assert [one + b"\n\n" for one in before] == ANSWER[:2]
+    assert json.loads(error.split(b"data: ")[1])["sequence_number"] == 2
+    assert (b"CUDA" in out, stream.outcome) == (False, "stream_error")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from app.redaction import MAX_CHARS
+from app.said import Said
+from app.samples import answered, single
 from app.settings import Settings
 from app.store import Store
 from tests.app.conftest import KEY, Door, opened
@@ -71,6 +74,55 @@ async def test_a_failure_is_kept_without_an_answer(door: Door, engine: Any, kept
 
     await until(lambda: "q-1" in kept)
     assert kept["q-1"] == ("a", "")
+
+
+async def test_an_answer_that_is_one_of_several_is_left_out(door: Door, kept: Any) -> None:
+    await door.post("/v1/completions", {"prompt": ["a", "b"]}, x_request_id="q-1")
+
+    await until(lambda: "q-1" in kept)
+    assert kept["q-1"] == ('["a", "b"]', "")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_was_blocked_is_left_out(
+    sampled: Settings, tmp_path: Path, kept: Any, stream: bool
+) -> None:
+    (tmp_path / "words").write_text("two words\n")
+    blocking = sampled.model_copy(update={"words_file": tmp_path / "words", "block_words": True})
+    async with opened(blocking) as door:
+        await door.post("/v1/chat/completions", {**CHAT, "stream": stream}, x_request_id="q-1")
+        await until(lambda: "q-1" in kept)
+
+    assert kept["q-1"][1] == ""
+
+
+LONG = "x" * (MAX_CHARS + 1)
+
+
+@pytest.mark.parametrize("asked", ["a", None, [{"role": "user", "content": "a"}], [{"role": "tool", "content": [{}]}]])
+def test_one_text_or_one_chat_is_a_question(asked: Any) -> None:
+    assert single(asked)
+
+
+@pytest.mark.parametrize("asked", [["a"], [1, 2], [[1]], LONG, [{"role": "user", "content": LONG}], [{"type": "call"}]])
+def test_a_list_of_prompts_tokens_and_what_is_kept_in_part_are_none(asked: Any) -> None:
+    assert not single(asked)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (Said([[b"a", b"b"]]), "ab"),
+        (Said([[b"a"], [b"b"]]), ""),
+        (Said([[b"a"]], short=True), ""),
+        (Said([[LONG.encode()]]), ""),
+        (Said([[b"\xff"]]), ""),
+        (Said(), ""),
+        (None, ""),
+    ],
+)
+def test_only_a_whole_answer_is_kept(said: Said | None, answer: str) -> None:
+    assert answered(said) == answer
 
 
 async def test_probes_are_no_samples(door: Door, kept: Any) -> None:

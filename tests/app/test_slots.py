@@ -3,7 +3,9 @@ import pytest
 from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
-from app.slots import Slots
+from app.settings import Settings
+from app.slots import ALONE, Slots
+from tests.app.conftest import opened
 
 
 def key(name: str, concurrency: int | None = None) -> Key:
@@ -68,6 +70,18 @@ def test_a_keys_own_limit_holds_and_its_places_come_back() -> None:
     for _ in range(3):
         slots.free(one)
     assert (slots.taken, len(slots.held)) == (0, 0)
+
+
+@pytest.mark.parametrize("url", ["", "redis://127.0.0.1:1"])
+async def test_a_keys_own_limit_says_whether_it_is_this_pods_alone(settings: Settings, url: str) -> None:
+    async with opened(settings.model_copy(update={"limits_url": url})) as door:
+        slots, one = door.gateway.slots, key("one", concurrency=1)
+        slots.take(one)
+        with pytest.raises(Busy) as refused:
+            slots.take(one)
+        slots.free(one)
+
+    assert (ALONE in refused.value.message) == (not url)
 
 
 def test_a_single_place_can_be_taken_by_a_key() -> None:

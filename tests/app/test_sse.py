@@ -204,6 +204,13 @@ def test_a_stream_that_ended_at_its_length_is_short() -> None:
     assert [one is not None and one.short for one in said] == [True, False]
 
 
+def test_a_stream_whose_beginning_is_not_kept_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sse, "KEPT_PIECES", 3)
+    for number, short in ((2, False), (4, True)):
+        said = judged(*[frame(delta("a"))] * number)[0].said
+        assert said and said.short is short
+
+
 @given(some.lists(some.integers(1, 40), max_size=60))
 def test_wherever_the_bytes_are_split_a_guard_lets_the_same_out(sizes: list[int]) -> None:
     texts = ["a ", "se", "cond ", "sec", "re", "t ", "more"]

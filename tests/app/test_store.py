@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import inspect
+from sqlalchemy import event, inspect
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.store import METADATA, NOT_WRITTEN, Store, async_url, plain, storable
@@ -66,6 +66,37 @@ async def test_pods_that_start_together_wait_for_each_other(postgres: Postgres) 
     pods = [await asyncio.create_subprocess_exec(sys.executable, "-c", MIGRATES, url, cwd=ROOT) for _ in range(2)]
 
     assert [await pod.wait() for pod in pods] == [0, 0]
+
+
+async def test_a_command_has_its_time_and_a_migration_as_much_as_it_takes(postgres: Postgres) -> None:
+    store = Store.at(postgres.url, command_seconds=0.2)
+    await store.migrate()
+    other = await asyncpg.connect(postgres.url)
+    async with asyncio.timeout(10):
+        async with other.transaction():
+            await other.execute("LOCK TABLE alembic_version, queries")
+            migrating = asyncio.create_task(store.migrate())
+            while not await other.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+            with pytest.raises(TimeoutError):
+                await store.knows("a")
+        await migrating
+    await other.close()
+    await store.engine.dispose()
+
+
+async def test_many_rows_are_written_in_portions_that_each_end_in_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    portions = []
+    monkeypatch.setattr("app.store.AT_ONCE", 2)
+    event.listen(store.engine.sync_engine, "before_cursor_execute", lambda *said: portions.append(len(said[3])))
+    written = [query() for _ in range(5)]
+    await store.add_queries(written)
+
+    assert max(portions[:2]) == 2
+    assert len(portions) == 3
+    assert {row["query_id"] for row in written} <= {row["query_id"] for row in await store.queries()}
 
 
 async def test_a_query_that_is_there_stays_as_it_was(store: Store) -> None:

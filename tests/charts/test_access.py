@@ -1,3 +1,4 @@
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -78,8 +79,32 @@ def test_with_a_collector_gateway_and_engine_may_reach_it_and_know_it(chart):
     assert settings["SLUICE_TRACE_SHARE"] == "0.5"
 
 
+def test_a_media_host_cannot_send_the_engine_elsewhere(chart):
+    rendered = chart.render(gateway={"settings": {"mediaHosts": "data:, a.example,b.example"}})
+    engine = rendered.one("Rollout", "llm-engine")["spec"]["template"]["spec"]["containers"][0]
+
+    assert engine["args"] == ["--allowed-media-domains", "a.example", "b.example"]
+    assert {"name": "VLLM_MEDIA_URL_ALLOW_REDIRECTS", "value": "0"} in engine["env"]
+    _, outside = policy(rendered, "engine")["egress"]
+    assert outside["ports"] == [{"protocol": "TCP", "port": 443}]
+    [block] = [peer["ipBlock"] for peer in outside["to"]]
+    shut = [ip_network(one) for one in block["except"]]
+    for inside in ("169.254.169.254", "10.96.0.1", "172.20.0.1", "192.168.0.1", "127.0.0.1", "100.100.100.200"):
+        assert any(ip_address(inside) in one for one in shut), inside
+
+
+@pytest.mark.parametrize("hosts", ["", "data:"])
+def test_an_engine_that_fetches_nothing_still_calls_nobody(chart, hosts):
+    rendered = chart.render(gateway={"settings": {"mediaHosts": hosts}})
+
+    assert "--allowed-media-domains" not in rendered.text
+    assert policy(rendered, "engine")["egress"] == []
+
+
 def test_an_engine_that_is_not_vllm_gets_no_arguments_of_vllms(chart):
     rendered = chart.render(tracing={"endpoint": "http://collector:4318"}, gateway={"settings": {"engine": "sglang"}})
+    fetching = chart.render(gateway={"settings": {"engine": "sglang", "mediaHosts": "a.example"}})
 
     assert "--otlp-traces-endpoint" not in rendered.text
     assert policy(rendered, "engine")["egress"] == []
+    assert "--allowed-media-domains" not in fetching.text

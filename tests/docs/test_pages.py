@@ -10,7 +10,7 @@ import typer
 from model import cli as model
 from model import pin
 from quality import cli as quality
-from release import approval, cli, flow, summary, surveys
+from release import approval, cli, flow, summary, surveys, trigger
 
 ROOT = Path(__file__).parents[2]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
@@ -32,7 +32,7 @@ def source() -> str:
 def commands() -> set[str]:
     """What may stand behind `sluice`; a group's own commands behind its name."""
     groups = {"quality": quality.app, "model": model.app, "feedback": surveys.said, "ab": surveys.compare}
-    single = {name for part in (cli, flow, approval, summary) for name in named(part.app)} | {"image"}
+    single = {name for part in (cli, flow, trigger, approval, summary) for name in named(part.app)} | {"image"}
     return single | set(groups) | {f"{group} {name}" for group, part in groups.items() for name in named(part)}
 
 

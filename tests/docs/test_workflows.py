@@ -1,9 +1,11 @@
 """Rules of every workflow that no linter knows."""
 
+import copy
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -209,12 +211,114 @@ def test_no_credentials_stay_in_a_checkout() -> None:
     assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
+def unproven(image: dict[str, Any]) -> list[str]:
+    """What is wrong with a job that builds, measures and signs: each must be of the digest that was measured."""
+    steps: list[dict[str, Any]] = image["steps"]
+    at = {step["run"]: number for number, step in enumerate(steps) if "run" in step}
+    order = [at.get(f"make {name}", -1) for name in ("candidate", "perf", "sign")]
+    if -1 in order or order != sorted(order):
+        return ["candidate, perf, sign: not there, or not in this order"]
+    built, measured, signed = (steps[number] for number in order)
+    pushed = {name: f"${{{{ steps.{built.get('id')}.outputs.{name} }}}}" for name in ("gateway", "engine")}
+    wrong = [] if measured["env"] == {"CANDIDATE": pushed["engine"]} else ["perf measures another engine"]
+    if signed["env"] != {"GATEWAY": pushed["gateway"], "ENGINE": pushed["engine"]}:
+        wrong.append("sign signs other images")
+    if image["outputs"] != pushed:
+        wrong.append("staging gets other images")
+    never = [step["run"] for step in (built, measured, signed) if {"if", "continue-on-error"} & step.keys()]
+    return wrong + [f"{line}: may be left out, or fail without an end" for line in never]
+
+
+def test_a_release_is_measured_by_its_digest_before_it_is_signed_and_tagged() -> None:
+    job: dict[str, Any] = LOADED["release"]["jobs"]["image"]
+    assert unproven(job) == []
+    staging = LOADED["release"]["jobs"]["staging"]
+    assert "image" in staging["needs"]
+    given = {name: staging["env"][name.upper()] for name in ("gateway", "engine")}
+    assert given == {name: f"${{{{ needs.image.outputs.{name} }}}}" for name in given}
+
+
+def swapped(image: dict[str, Any]) -> None:
+    steps = image["steps"]
+    perf, sign = (next(step for step in steps if step.get("run") == f"make {name}") for name in ("perf", "sign"))
+    here, there = steps.index(perf), steps.index(sign)
+    steps[here], steps[there] = sign, perf
+
+
+def of_step(name: str, **changes: Any) -> Callable[[dict[str, Any]], None]:
+    def change(image: dict[str, Any]) -> None:
+        next(step for step in image["steps"] if step.get("run") == f"make {name}").update(changes)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        swapped,
+        of_step("perf", run="make bench"),
+        of_step("perf", env={"CANDIDATE": "${{ steps.image.outputs.gateway }}"}),
+        of_step("perf", **{"continue-on-error": True}),
+        of_step("perf", **{"if": "vars.GPU_RUNNER != ''"}),
+        of_step("candidate", id="built"),
+        of_step("sign", env={"GATEWAY": "latest", "ENGINE": "latest"}),
+    ],
+)
+def test_a_release_that_signs_what_was_not_measured_is_seen(fault: Callable[[dict[str, Any]], None]) -> None:
+    job = copy.deepcopy(LOADED["release"]["jobs"]["image"])
+    fault(job)
+    assert unproven(job) != []
+
+
+REACHES = {"make deploy", "make rollback", "make verdict", "make drift"}  # a cluster, by the run's own token
+
+
+def test_the_token_that_reaches_a_cluster_is_always_mains() -> None:
+    """Its subject names the ref, and a role is bound to main's alone; a tag's would be another user for every tag."""
+    seen = set()
+    for name, key, job in JOBS:
+        if reached := REACHES & {step.get("run") for step in job["steps"]}:
+            seen |= reached
+            assert job["permissions"]["id-token"] == "write"
+            assert "environment" not in job  # it would be the subject
+            push = LOADED[name]["on"].get("push")
+            asked = job.get("if") == "github.event_name == 'workflow_dispatch'"
+            assert asked or push is None or (push["branches"] == ["main"] and "tags" not in push), f"{name}.{key}"
+    assert seen == REACHES
+    example = (ROOT / "infrastructure/cluster/example.tfvars").read_text()
+    assert set(re.findall(r"subjects = \[(.*)\]", example)) == {'"repo:your-org/sluice:ref:refs/heads/main"'}
+
+
+def test_a_tags_run_does_no_more_than_start_the_workflow_on_main() -> None:
+    jobs: dict[str, Any] = LOADED["rollback"]["jobs"]
+    assert {key: job["if"] for key, job in jobs.items()} == {
+        "tagged": "github.event_name == 'push'",
+        "rollback": "github.event_name == 'workflow_dispatch'",
+    }
+    assert jobs["tagged"]["permissions"] == {"contents": "read", "actions": "write"}
+    assert set(LOADED["rollback"]["on"]["workflow_dispatch"]["inputs"]) == {"environment", "version", "why"}
+    dry = ["make", "--dry-run", "rollback"]
+    said = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert '${WHY:+--why "$WHY"}' in said  # who pushed the tag, for the run's own actor is a robot
+
+
 def test_what_deploys_runs_only_where_something_is_named() -> None:
     assert LOADED["release"]["jobs"]["version"]["if"] == "vars.REGISTRY != ''"
     assert LOADED["ci"]["jobs"]["perf"]["if"] == "vars.REGISTRY != ''"
     for name in ("dev", "staging", "prod"):
         values = YAML(typ="safe").load((ROOT / f"environments/{name}/values.yaml").read_text())
         assert values["delivery"]["cluster"] == ""
+
+
+def test_a_release_that_is_run_again_goes_on_where_it_stopped() -> None:
+    """With images made already, and so without the job that makes them, it is handed over all the same."""
+    jobs = LOADED["release"]["jobs"]
+    assert set(jobs["version"]["outputs"]) == {"own", "unreleased", "version"}
+    assert jobs["image"]["if"] == "needs.version.outputs.unreleased == 'true'"
+    assert jobs["staging"]["if"] == "${{ !failure() && !cancelled() && needs.version.outputs.own == 'true' }}"
+    record, deploy = [step for step in jobs["staging"]["steps"] if "run" in step]
+    assert (record["run"], record["if"]) == ("make record", jobs["image"]["if"])
+    assert (deploy["run"], "if" in deploy) == ("make deploy", False)
 
 
 def test_who_may_open_a_pull_request_may_start_its_ci_too() -> None:

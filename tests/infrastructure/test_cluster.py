@@ -1,5 +1,6 @@
 """infrastructure/ against what the chart wants of a cluster; `make infrastructure` formats and judges it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,14 @@ def blocks(folder: str) -> Blocks:
         for kind, entries in bare(hcl2.loads(file.read_text())).items():
             found.setdefault(kind, []).extend(entries)
     return found
+
+
+def test_no_rule_lets_signatures_go_before_their_image() -> None:
+    """They have no tag, and an image without them is deployed nowhere; the registry ends them with their image."""
+    text = (ROOT / "infrastructure/aws/registry.tf").read_text()
+    selected = re.findall(r'tagStatus = "(\w+)", tagPrefixList = \["([^"]+)"\]', text)
+    assert selected == [("tagged", "v"), ("tagged", "candidate-")]
+    assert text.count("tagStatus") == len(selected) == text.count("rulePriority")
 
 
 def rules() -> list[dict[str, list[str]]]:

@@ -55,5 +55,23 @@ def test_kubeconform_sees_a_wrong_key_and_a_wrong_type(good: str, wrong: tuple[s
     )
 
 
+@pytest.mark.skipif(not (paths.BIN / "kubeconform").exists(), reason="make check builds kubeconform")
+@pytest.mark.parametrize(
+    "wrong",
+    [("valueFiles:", "valuesFiles:"), ("prune: true", "prune: often"), ("goTemplate: true", "goTemplates: true")],
+)
+def test_pull_modes_manifest_is_judged_by_argo_cds_own_definitions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: tuple[str, str]
+) -> None:
+    monkeypatch.setattr(linters, "rendered", lambda root, environment: SERVICE)
+    file = tmp_path / linters.PULL_MODE
+    file.parent.mkdir()
+    good = (paths.ROOT / linters.PULL_MODE).read_text()
+    assert wrong[0] in good
+    for text, said in ((good, False), (good.replace(*wrong), True)):
+        file.write_text(text)
+        assert bool(linters.conformed(tmp_path)) is said
+
+
 def test_scripts_are_found_by_their_first_line() -> None:
     assert {"lab/install", ".ci/run", "lab/bases/engine.sh"} <= set(linters.scripts(paths.ROOT))

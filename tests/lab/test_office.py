@@ -1,5 +1,6 @@
 """The office on a real forge, with a stand-in for the program that executes workflows."""
 
+import json
 import shutil
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lab import paths
+from lab.errors import NotReady
 from lab.gitea import Forge
 from lab.modules import GO
 from lab.office import Office
@@ -75,6 +77,35 @@ def test_a_workflow_is_given_the_event_and_its_log_is_kept(office: Office) -> No
     assert ran.log in [one.read_text() for one in logs]
 
 
+STARTS = """#!/bin/sh
+cat .git/event.json
+case "$1" in push) SLUICE_FORGE={api} {sluice} tagged {tag} >&2 ;; esac
+"""
+
+
+@pytest.mark.parametrize("tag", ["deploy/dev/v0.1.0", "deploy/dev/latest"])
+@pytest.mark.usefixtures("act")
+def test_a_rollbacks_tag_is_executed_as_the_run_on_main_that_the_forge_was_asked_for(office: Office, tag: str) -> None:
+    """The forge takes the workflow as it stands, with its inputs."""
+    stand_in = STARTS.format(api=office.api, sluice=paths.ROOT / ".venv/bin/sluice", tag=tag)
+    (paths.BIN / "act").write_text(stand_in)
+    if tag.endswith("latest"):  # a name that is none: its run is red
+        with pytest.raises(NotReady, match="did not start a rollback on main"):
+            office.tagged("dev", "latest")
+        return
+    ran = office.tagged("dev", "v0.1.0")
+    event = json.loads(ran.log)
+    assert (event["ref"], event["inputs"]["environment"], event["inputs"]["version"]) == (
+        "refs/heads/main",
+        "dev",
+        "v0.1.0",
+    )
+    assert set(event["inputs"]) == {"environment", "version", "why"}
+    (paths.BIN / "act").write_text("#!/bin/sh\ntrue\n")  # green, and has asked for nothing
+    with pytest.raises(NotReady, match="did not start a rollback on main"):
+        office.tagged("dev", "v0.1.0")
+
+
 def test_a_person_has_the_forges_token_and_no_cluster(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUBECONFIG", "/mine")
     monkeypatch.setenv("GITHUB_REPOSITORY", "else/where")
@@ -98,12 +129,12 @@ def test_environments_are_read_from_the_released_branch(office: Office) -> None:
 
 
 def test_tags_are_the_forges_not_the_desks(office: Office) -> None:
-    clone = office.clone("origin/main")
+    clone, before = office.clone("origin/main"), office.tags()
     subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", "HEAD:refs/tags/v9.0.0"], check=True)
-    assert office.tags() == ["v9.0.0"]
-    assert office.desk.git("tag") == ""
+    assert set(office.tags()) == {"v9.0.0", *before}
+    assert "v9.0.0" not in office.desk.git("tag").split()
     subprocess.run(["git", "-C", str(clone), "push", "--quiet", "origin", ":refs/tags/v9.0.0"], check=True)
-    assert office.tags() == []
+    assert office.tags() == before
 
 
 def test_a_fork_is_somebody_elses_with_the_same_past(office: Office) -> None:

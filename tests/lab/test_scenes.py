@@ -1,6 +1,7 @@
 """What the scenes plant must be there to be planted: a change of the code must not turn them into nothing."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from ruamel.yaml import YAML
 
 from lab import paths, scenes
 from lab.runner import Ran
+from release.version import tagged
+from tests.release.team import Team
 
 
 class Desk:
@@ -91,3 +94,21 @@ def test_every_job_of_ci_that_needs_no_registry_must_have_been_green() -> None:
     assert sorted(name for name, job in ci.items() if "vars." not in job.get("if", "")) == scenes.CI
     office: Any = Desk(0, ended("succeeded", "passed", "prove-1"))
     assert not all(scenes.good_pull(office).values())
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_merges_may_meet_in_either_order(tmp_path: Path, order: tuple[int, int]) -> None:
+    team = Team(tmp_path)
+    tagged(team.history, team.push("feat: zero"))
+    office: Any = Desk(0, "")
+    merges: list[str] = []
+
+    def commit(title: str, files: Mapping[str, str]) -> str:
+        merges.append(team.push(title, dict(files)))
+        if len(merges) == 2:
+            for number in order:
+                tagged(team.clone(f"run-{number}"), merges[number])
+        return merges[-1]
+
+    office.desk, office.commit, office.pushed = team.history, commit, lambda *words, **more: Ran("release", 0, "", 1.0)
+    assert all(scenes.two_merges(office).values())

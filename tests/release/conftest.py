@@ -160,13 +160,14 @@ def samples(metrics: Scripted) -> Callable[..., None]:
 
 @pytest.fixture
 def rollout() -> Callable[..., dict[str, Any]]:
-    """A Rollout document; v1.1.0 is a canary at 5 % unless the test says otherwise."""
+    """A Rollout document; v1.1.0 is a canary at 5 %, at 0 % once it is aborted, unless the test says otherwise."""
 
     def make(version: str = "v1.1.0", revision: str = "2", observed: bool = True, **status: Any) -> dict[str, Any]:
         notes = {"sluice.dev/version": version, "rollout.argoproj.io/revision": revision}
+        share = 0 if status.get("abort") else 5
         weights = {
-            "canary": {"weight": 5, "podTemplateHash": "new"},
-            "stable": {"weight": 95, "podTemplateHash": "old"},
+            "canary": {"weight": share, "podTemplateHash": "new"},
+            "stable": {"weight": 100 - share, "podTemplateHash": "old"},
         }
         return {
             "apiVersion": "argoproj.io/v1alpha1",

@@ -30,9 +30,11 @@ def test_a_status_that_is_older_than_the_spec_decides_nothing(state: Make) -> No
     assert state(observed=False, abort=True).verdict() == "waiting"
 
 
-def test_an_abort_is_an_abort(state: Make) -> None:
+def test_an_abort_is_one_when_all_traffic_is_back(state: Make) -> None:
     found = state(abort=True, phase="Degraded")
     assert (found.verdict(), found.in_progress) == ("aborted", False)
+    some = {"weights": {"canary": {"weight": 5, "podTemplateHash": "new"}}}
+    assert state(abort=True, phase="Degraded", canary=some).verdict() == "waiting"
 
 
 def test_a_first_install_that_never_served_is_stopped_though_argo_aborts_none(failed_install: Any) -> None:

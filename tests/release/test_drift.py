@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from release.cluster import Cluster
-from release.drift import drifted, live, plural, quantity
+from release.drift import drifted, live, plural, quantity, stopped
 
 
 def deployment(replicas: int = 2, **metadata: Any) -> dict[str, Any]:
@@ -67,3 +67,14 @@ def test_objects_of_one_kind_are_each_asked_for(api: Any, cluster: Cluster) -> N
         "Deployment/llm-gateway",
         "Deployment/llm-engine",
     ]
+
+
+def test_only_what_git_still_names_and_argo_has_looked_at_is_told_as_stopped(
+    api: Any, cluster: Cluster, rollout: Any, rollout_path: str
+) -> None:
+    for there, told in (({}, 1), ({"observed": False}, 0), ({"version": "v1.0.9"}, 0), ({"abort": False}, 0)):
+        api.answers["GET", rollout_path] = []
+        api.on("GET", rollout_path, rollout(**({"abort": True, "message": "slow"} | there)))
+        found = stopped(cluster, "v1.1.0")
+        assert len(found) == told
+        assert all(line.endswith("(slow); the version before it runs") for line in found)

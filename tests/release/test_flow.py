@@ -32,6 +32,58 @@ def test_version_prints_and_tags(team: Team, repository: Path) -> None:
     assert "a door" in sluice("changelog", "--repository", clone.root).stdout
 
 
+@pytest.fixture
+def told_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], dict[str, str]]:
+    """What the jobs after it were told, once."""
+    file = tmp_path / "output"
+    monkeypatch.setenv("GITHUB_OUTPUT", str(file))
+
+    def told() -> dict[str, str]:
+        found = dict(line.split("=", 1) for line in file.read_text().splitlines()) if file.exists() else {}
+        file.unlink(missing_ok=True)
+        return found
+
+    return told
+
+
+RELEASED = {"version": "v0.1.0", "own": "true"}
+
+
+def test_with_the_forge_away_after_the_tag_the_same_command_goes_on(
+    team: Team,
+    repository: Path,
+    server: Any,
+    told_jobs: Callable[[], dict[str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    forge, root = server(), "/api/v1/repos/me/llm"
+    forge.on("POST", f"{root}/releases", {"id": 1}, code=201)
+    words = ("version", team.push("feat: a door"), "--tag", "--repository", repository)
+    monkeypatch.setenv("SLUICE_FORGE", f"http://127.0.0.1:9{root}")
+    stopped = sluice(*words)
+    assert (stopped.exit_code, stopped.stderr.count("\n"), told_jobs()) == (10, 1, {})
+    assert "refs/tags/v0.1.0" in team.history.git("ls-remote", "origin")
+    monkeypatch.setenv("SLUICE_FORGE", f"{forge.url}{root}")
+    assert (sluice(*words).exit_code, told_jobs()) == (0, RELEASED | {"unreleased": "true"})
+    [page] = forge.heard("POST")
+    assert page["body"]["tag_name"] == "v0.1.0"
+    assert "a door" in page["body"]["body"]
+
+
+def test_a_version_without_images_is_unreleased_until_an_environment_is_given_it(
+    team: Team, repository: Path, told_jobs: Callable[[], dict[str, str]]
+) -> None:
+    """The registry was away, and all jobs are run again: with a tag alone nothing is released."""
+    words = ("version", team.push("feat: a door"), "--tag", "--repository", repository)
+    for _ in range(2):
+        assert (sluice(*words).exit_code, told_jobs()) == (0, RELEASED | {"unreleased": "true"})
+    audit.write(team.history, audit.Entry("staging", "v0.1.0", "recorded"))
+    assert (sluice(*words).exit_code, told_jobs()) == (0, RELEASED | {"unreleased": "false"})
+    later = team.push("docs: a word")
+    assert sluice("version", later, "--tag", "--repository", repository).stdout == "v0.1.0\n"
+    assert told_jobs() == {}  # it is not this commit's
+
+
 @pytest.mark.parametrize(
     ("title", "code"), [("", 0), ("feat(app): a door", 0), ("Add a door", 15), ("feat(app):a door", 15)]
 )

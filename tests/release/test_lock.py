@@ -1,10 +1,12 @@
 import pytest
 
+from release.audit import Entry
 from release.errors import Locked, Refused
 from release.history import History
 from release.lock import STALE, held, latest, lock, ref_of
+from release.verdict import settle
 from release.write import Written, path_of
-from tests.release.team import Team, release_text
+from tests.release.team import Board, Team, release_text
 
 
 def test_a_second_deployment_waits_and_then_says_who_holds_it(team: Team) -> None:
@@ -97,7 +99,7 @@ def test_what_a_rollback_has_left_is_not_brought_back_while_its_pull_request_wai
     monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
     team.releases("staging", "v1.0.0", "v1.1.0")
     made = asked_back(team.history, "v1.0.0")
-    said = r"rolled back by rollback/staging/v1\.0\.0, which waits; merge it, or delete that branch"
+    said = r"v1\.1\.0 is taken back by rollback/staging/v1\.0\.0, which waits; merge it, .*, or delete that branch"
     with pytest.raises(Refused, match=said), held(True, "staging", "v1.1.0"):
         raise AssertionError("deployed")
     team.releases("staging", "v1.2.0")
@@ -110,4 +112,37 @@ def test_what_a_rollback_has_left_is_not_brought_back_while_its_pull_request_wai
     assert team.history.text(made, path_of("staging")) == release_text("v1.0.0")
     team.push("revert: back", {path_of("staging"): release_text("v1.0.0")})
     with held(True, "staging", "v1.0.0"):  # it was merged, and squashed
+        pass
+
+
+def test_what_was_stopped_is_not_deployed_again_while_its_reverts_pull_request_waits(
+    team: Team, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    settle(team.history, board, Entry("prod", "v1.1.0", "verdict", verdict="aborted"))  # type: ignore[arg-type]
+    team.push("feat(prod): other pods", {"environments/prod/values.yaml": "engine: {replicas: 3}\n"})
+    said = r"prod: v1\.1\.0 is taken back by revert/prod/v1\.1\.0, which waits; merge it, release another version, or"
+    with pytest.raises(Refused, match=said) as refused, held(True, "prod", "v1.1.0"):
+        raise AssertionError("deployed")
+    assert "\n" not in str(refused.value)
+    assert ref_of("prod") not in team.history.git("ls-remote", "origin")
+    with held(True, "prod", "v1.0.0", lambda: Written("abc", "http://forge/1", True)):  # a rollback waits for no review
+        pass
+    team.releases("prod", "v1.2.0")
+    with held(True, "prod", "v1.2.0"):
+        pass
+
+
+def test_once_a_revert_was_merged_its_branch_holds_up_nobody(
+    team: Team, board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
+    team.releases("prod", "v1.0.0", "v1.1.0")
+    settle(team.history, board, Entry("prod", "v1.1.0", "verdict", verdict="aborted"))  # type: ignore[arg-type]
+    team.push("revert(prod): squashed", {path_of("prod"): release_text("v1.0.0")})
+    with held(True, "prod", "v1.0.0"):
+        pass
+    team.releases("prod", "v1.1.0")  # somebody has found that the fault was elsewhere
+    with held(True, "prod", "v1.1.0"):
         pass

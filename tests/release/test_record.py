@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from model import pin
-from release import record
+from release import audit, record
 from release.environment import checked, parsed
 from release.errors import Refused
-from release.history import identity
+from release.history import History, identity
 from release.write import document
 from tests.release.team import DIGEST, Team
 
@@ -106,3 +106,31 @@ def test_a_tag_whose_commit_pins_no_model_is_refused(team: Team, content: dict[s
 def test_a_commit_without_a_model_pin_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"model\.yaml: cannot be read"):
         record.content(tmp_path, "staging", "v1.0.0", IMAGES, tmp_path / "gates.yaml")
+
+
+def test_older_code_is_never_recorded_over_newer(team: Team, content: dict[str, Any]) -> None:
+    """The older merge's images were ready last."""
+    made = team.push("fix: one more")
+    newer = team.clone("newer")
+    newer.git("checkout", "--quiet", "--detach", made)
+    newer.git("tag", "--annotate", "--message=x", "v1.0.1", "HEAD", env=identity())
+    newer.git("push", "--quiet", "origin", "v1.0.1")
+    assert record.record(team.history, None, "staging", content).changed
+    assert record.record(newer, None, "staging", content | {"version": "v1.0.1"}).changed
+    assert not record.record(team.history, None, "staging", content).changed
+    assert team.version_in("staging") == "v1.0.1"
+    assert [one.version for one in audit.read(newer, "staging")] == ["v1.0.0", "v1.0.1"]
+
+
+def test_who_records_holds_the_lock_and_so_sees_what_came_before(team: Team, content: dict[str, Any]) -> None:
+    other, seen = team.clone("other"), []
+    made, wrote = History.amend, History.remote_tip
+
+    def looked(history: History, branch: str, change: Any) -> str:
+        seen.append((branch, wrote(other, "refs/sluice/lock/staging") != ""))
+        return made(history, branch, change)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "amend", looked)
+        record.record(team.history, None, "staging", content)
+    assert seen == [("main", True), (audit.BRANCH, False)]

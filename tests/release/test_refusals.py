@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from release.audit import Entry, write
 from release.cli import app as cli
-from release.errors import Drifted, NotVerified, Refused, Unconventional, UnknownVersion
+from release.errors import Drifted, NotVerified, Refused, Unconventional, UnknownVersion, WrongHash
 from release.flow import app as flow
 from release.history import identity
 from release.write import digest, path_of
@@ -35,7 +35,7 @@ def refused(done: Result, code: int, *named: str) -> None:
 def test_a_tag_that_does_not_exist(sluice: Callable[..., Result], team: Team, asked: str) -> None:
     team.releases("prod", "v1.0.0")
     before = team.history.git("ls-remote", "origin")
-    refused(sluice("rollback", asked, "--env", "prod", "--deploy"), UnknownVersion.code, asked.rsplit("/", 1)[-1])
+    refused(sluice("rollback", asked, "--env", "prod"), UnknownVersion.code, asked.rsplit("/", 1)[-1])
     assert team.history.git("ls-remote", "origin") == before
 
 
@@ -51,7 +51,7 @@ def test_a_release_with_a_wrong_hash(folder: Path, api: Scripted, helm: Any, gat
     images = {name: f"127.0.0.1:9/{name}@sha256:{'a' * 64}" for name in ("gateway", "engine")}
     (folder / "release.yaml").write_text(release_text("v1.1.0", images=images, **{key: value}))
     done = CliRunner().invoke(cli, ["deploy", str(folder), "--chart", str(folder), "--gates", str(gates)])
-    refused(done, Refused.code, f"release.{key}", "000000000000…" if key != "gates" else "sha256:000000000000…")
+    refused(done, WrongHash.code, f"release.{key}", "000000000000…" if key != "gates" else "sha256:000000000000…")
     assert (api.asked, helm.asked("upgrade")) == ([], [])
 
 
@@ -93,8 +93,8 @@ def test_a_version_that_was_tagged_and_never_released(sluice: Callable[..., Resu
 
 
 def test_each_refusal_has_an_exit_code_of_its_own() -> None:
-    codes = [one.code for one in (UnknownVersion, Refused, Unconventional, NotVerified)]
-    assert len(set(codes)) == 4
+    codes = [one.code for one in (UnknownVersion, WrongHash, Unconventional, NotVerified)]
+    assert len({*codes, Refused.code}) == 5
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -113,5 +113,34 @@ def test_a_cluster_that_was_edited_by_hand_is_named_field_by_field(
     assert done.stderr == "sluice: demo: 1 fields are not as git says; deploy, or commit them\n"
     assert f'"fast": {str(fast).lower()}' in (helm.at / "values").read_text()
     there["spec"]["replicas"] = 2
+    assert CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)]).exit_code == 0
+    assert {method for method, _, _ in api.asked} == {"GET"}
+
+
+@pytest.mark.parametrize("part", ["engine", "gateway"])
+def test_a_release_that_was_stopped_and_that_git_still_names(
+    folder: Path,
+    api: Scripted,
+    helm: Any,
+    rollout: Callable[..., dict[str, Any]],
+    gateway: Callable[..., dict[str, Any]],
+    rollout_path: str,
+    gateway_path: str,
+    part: str,
+) -> None:
+    there, beside = rollout(abort=part == "engine", message="slow"), gateway(abort=part == "gateway", message="slow")
+    api.on("GET", rollout_path, there)
+    api.on("GET", gateway_path, beside)
+    notes = {"metadata": {"annotations": {"sluice.dev/version": "v1.0.0"}}}
+    api.on("GET", f"/apis/apps/v1/namespaces/demo/replicasets/llm-{part}-old", notes)
+    wanted = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "metadata": {"name": "llm-engine"}}
+    helm.prints("template", json.dumps(wanted | {"spec": there["spec"]}))
+    done = CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)])
+    assert done.exit_code == Drifted.code
+    assert done.stdout == f"Rollout/llm-{part}: git says v1.1.0, which was stopped (slow); v1.0.0 runs\n"
+    assert "merge its revert, or `sluice verdict demo v1.1.0 aborted`" in done.stderr
+    assert done.stderr.count("\n") == 1
+    for one in (there, beside):
+        one["status"]["abort"] = False
     assert CliRunner().invoke(flow, ["drift", str(folder), "--chart", str(folder)]).exit_code == 0
     assert {method for method, _, _ in api.asked} == {"GET"}

@@ -1,10 +1,12 @@
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from release import signature
+from release.environment import ROOT, parsed
 from release.errors import Refused, Unsigned
 from release.signature import Trust, provenance, require, sign
 
@@ -57,6 +59,19 @@ def test_without_a_key_the_runs_identity_signs_and_is_what_is_verified(asked: Pa
 def test_an_environment_that_names_nobody_trusts_nobody_in_particular() -> None:
     assert Trust.of({}) is None
     assert Trust.of({"signedBy": {"key": "k"}}) == Trust(key="k")
+
+
+@pytest.mark.parametrize("name", ["staging", "prod"])
+def test_an_environment_says_in_a_comment_how_to_trust_ones_own_release_workflow_alone(name: str) -> None:
+    values = (ROOT / f"environments/{name}/values.yaml").read_text()
+    trust = Trust.of(parsed(re.sub(r"^  # (signedBy|  )", r"  \1", values, flags=re.M), name)["delivery"])
+    assert trust is not None
+    assert (trust.key, trust.issuer) == ("", "https://token.actions.githubusercontent.com")
+    ours = "https://github.com/OWNER/REPOSITORY/.github/workflows/release.yml@refs/heads/main"
+    assert re.search(trust.identity, ours)
+    for other in (ours.replace("OWNER", "other"), ours.replace("release", "ci"), f"{ours}2", f"x{ours}"):
+        assert not re.search(trust.identity, other)
+    assert (ROOT / ".github/workflows/release.yml").is_file()
 
 
 def test_without_cosign_it_says_where_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

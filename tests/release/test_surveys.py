@@ -1,3 +1,4 @@
+import asyncio
 import json
 import subprocess
 import sys
@@ -31,7 +32,7 @@ async def url(tmp_path: Path) -> str:
     store = Store.at(address)
     await store.migrate()
     await store.add_queries([QUERY])
-    await store.add_queries([QUERY | {"query_id": name} for name in ("q2", "q3")])
+    await store.add_queries([QUERY | {"query_id": name, "user_hash": name} for name in ("q2", "q3")])
     await store.rate("q1", "u", 1, "好")
     await store.engine.dispose()
     return address
@@ -49,6 +50,18 @@ def test_report_names_each_variant(url: str) -> None:
     done = CliRunner().invoke(compare, ["report", "--database", url])
 
     assert "terse v1 stable: n 3, ok 1" in done.output
+
+
+@pytest.mark.parametrize(("ratings", "mixed"), [((-1, 0), False), ((3, 5), False), ((0, 2), True), ((-1, 5), True)])
+async def test_thumbs_among_stars_are_told(url: str, ratings: tuple[int, ...], mixed: bool) -> None:
+    store = Store.at(url)
+    for user, rating in enumerate(ratings):
+        await store.rate("q1", str(user), rating, None)
+    await store.engine.dispose()
+    done = await asyncio.to_thread(CliRunner().invoke, compare, ["report", "--database", url])
+
+    assert ("thumbs" in done.stderr) is mixed
+    assert done.exit_code == 0
 
 
 @pytest.mark.parametrize("address", ["mysql://x", "sqlite:////nowhere/at/all.db"])

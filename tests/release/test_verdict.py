@@ -1,4 +1,7 @@
+import pytest
+
 from release.audit import Entry, read
+from release.errors import Locked
 from release.verdict import NOTHING, settle
 from release.write import Written
 from tests.release.team import Board, Team
@@ -73,6 +76,27 @@ def test_where_prod_wants_a_pull_request_the_revert_is_one(team: Team, board: Bo
     assert team.version_in("prod") == "v1.1.0"
     assert [one.head for one in board.pulls] == ["revert/prod/v1.1.0"]
     assert board.pulls[0].body == "Reason: none given\nReport: http://report"
+
+
+def test_where_main_takes_no_commit_from_here_the_revert_is_a_pull_request_too(team: Team, board: Board) -> None:
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    team.close()
+    for _ in range(2):
+        written = told(team, board, "staging", "v1.1.0", "aborted", "slow")
+        assert written is not None
+        assert written.link == "http://forge/1"
+    assert [one.head for one in board.pulls] == ["revert/staging/v1.1.0"]
+    assert board.pulls[0].body.startswith("Reason: slow\n")
+    assert [one.link for one in read(team.history, "staging") if one.what == "reverted"][:1] == ["http://forge/1"]
+    assert board.marked[-1][2] == "failure"
+
+
+def test_where_main_takes_none_and_there_is_no_forge_it_is_one_line(team: Team) -> None:
+    team.releases("staging", "v1.0.0", "v1.1.0")
+    team.close()
+    with pytest.raises(Locked, match=r"a pull request is opened") as refused:
+        settle(team.history, None, said("staging", "v1.1.0", "aborted"))
+    assert "\n" not in str(refused.value)
 
 
 def test_the_verdict_is_a_status_of_the_commit(team: Team, board: Board) -> None:

@@ -1,4 +1,4 @@
-"""`sluice rollback --deploy` as a whole: what it refuses it refuses before git, registry or cluster have changed."""
+"""`sluice rollback` as a whole: what it refuses it refuses before git, registry or cluster have changed."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ def history(team: Team, clone: Path, registry: Scripted) -> Callable[..., None]:
 
 @pytest.fixture
 def rollback(clone: Path, helm: Any, api: Scripted) -> Callable[[], Result]:
-    words = ["rollback", "v1.0.0", "--env", "prod", "--namespace", "demo", "--deploy", "--repository", str(clone)]
+    words = ["rollback", "v1.0.0", "--env", "prod", "--namespace", "demo", "--repository", str(clone)]
     return lambda: CliRunner().invoke(app, words)
 
 
@@ -130,9 +130,10 @@ def sign_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("unsigned", 14, "no signatures found"),
         ("incompatible", 5, "schema"),
-        ("other hash", 5, r"release.model.sha256 is 000000000000…"),
+        ("other hash", 17, r"release.model.sha256 is 000000000000…"),
         ("image gone", 5, "not in the registry"),
         ("cluster away", 6, "check KUBECONFIG"),
+        ("no way in", 5, "or push the tag deploy/prod/v1.0.0"),
     ],
 )
 def test_a_refusal_comes_before_git_and_traffic(
@@ -160,6 +161,9 @@ def test_a_refusal_comes_before_git_and_traffic(
         registry.answers.clear()
     if case == "cluster away":
         api.close()
+    if case == "no way in":
+        for name in ("KUBECONFIG", "ACTIONS_ID_TOKEN_REQUEST_URL"):
+            monkeypatch.delenv(name, raising=False)
     before = team.history.git("ls-remote", "origin")
     done = rollback()
     assert (done.exit_code, done.stderr.count("\n")) == (code, 1)
@@ -167,6 +171,26 @@ def test_a_refusal_comes_before_git_and_traffic(
     assert team.history.git("ls-remote", "origin") == before
     assert {method for method, _, _ in api.asked} <= {"GET"}
     assert helm.asked("upgrade") == []
+
+
+def test_a_release_in_progress_is_superseded(
+    rollback: Callable[[], Result],
+    history: Callable[..., None],
+    helm: Any,
+    api: Scripted,
+    rollout: Callable[..., dict[str, Any]],
+    rollout_path: str,
+) -> None:
+    history()
+    gone = rollout(abort=True, updatedReplicas=0, canary={})
+    api.on("GET", rollout_path, *[rollout()] * 4, gone)
+    api.on("PATCH", rollout_path, {})
+    api.on("PATCH", f"{rollout_path}/status", {})
+    helm.deployed("engine:old")
+    done = rollback()
+    assert done.exit_code == 0, done.output
+    assert "aborting v1.1.0 first" in done.stdout
+    assert len(helm.asked("upgrade")) == 1
 
 
 def test_a_rollback_that_git_refuses_deploys_nothing_and_holds_no_lock(

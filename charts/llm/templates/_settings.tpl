@@ -67,13 +67,27 @@ prompts: prompts.yaml
 {{ include "llm.fullname" .root }}-{{ .key }}-{{ trunc 10 $found }}
 {{- end }}
 
-{{/* vLLM's own spans, below the gateway's; another engine's arguments are the site's to give. */}}
+{{/* vLLM's own spans, below the gateway's, and the gateway's media hosts; another engine's arguments are the site's to give. */}}
 {{- define "llm.engineArgs" -}}
 {{- $args := .Values.engine.args }}
 {{- if include "llm.engineTraces" . }}
 {{- $args = concat $args (list "--otlp-traces-endpoint" (printf "%s/v1/traces" .Values.tracing.endpoint)) }}
 {{- end }}
+{{- if eq "vllm" (dig "engine" "vllm" .Values.gateway.settings) }}
+{{- with include "llm.mediaHosts" . | fromJsonArray }}
+{{- $args = concat $args (list "--allowed-media-domains") . }}
+{{- end }}
+{{- end }}
 {{- with $args }}{{ toYaml . }}{{ end }}
+{{- end }}
+
+{{/* Those that engines may fetch from: `data:` in the gateway's setting needs no fetching. */}}
+{{- define "llm.mediaHosts" -}}
+{{- $hosts := list }}
+{{- range dig "mediaHosts" "" .Values.gateway.settings | splitList "," }}
+{{- $hosts = append $hosts (trim .) }}
+{{- end }}
+{{- without (compact $hosts) "data:" | toJson }}
 {{- end }}
 
 {{- define "llm.engineTraces" -}}
