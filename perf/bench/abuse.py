@@ -37,7 +37,7 @@ from release import checkout
 
 OUT = Path("build/bench")
 REFUSED = ("refused_p99_ms", "refused_most_ms")
-HEAD_SECONDS = 2  # of the gateway in this bench, for a head that does not end
+HEAD_SECONDS = BODY_SECONDS = 2  # of the gateway in this bench, for a head or a body that does not end
 KEYS = {"users": others.KEY, "abuse": attack.KEY}
 
 
@@ -63,7 +63,8 @@ def keys(folder: Path) -> Path:
 def guarded(theirs: Sequence[int], ours: Sequence[int]) -> Iterator[tuple[Server, Server]]:
     """A gateway with keys, and the fake engine behind it."""
     with tempfile.TemporaryDirectory() as folder, servers.blank(ours) as engine:
-        told = {"KEYS_FILE": str(keys(Path(folder))), "HEAD_SECONDS": str(HEAD_SECONDS), "MAX_INFLIGHT": "1024"}
+        told = {"KEYS_FILE": str(keys(Path(folder))), "MAX_INFLIGHT": "1024"}
+        told |= {"HEAD_SECONDS": str(HEAD_SECONDS), "BODY_SECONDS": str(BODY_SECONDS)}
         with servers.gateway(theirs, engine.url, more=told) as gateway:
             yield gateway, engine
 
@@ -77,6 +78,7 @@ LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
     "image_url to a link-local address": (attack.image, (400,)),
     "header floods": (attack.headers, (431,)),
     "slow-loris": (attack.loris(HEAD_SECONDS), (408,)),
+    "300 slow bodies of 1 MiB": (attack.slow_bodies, (200, 408, 429)),
     "500 idle connections": (attack.idle, ()),
     "2000 streams, 1000 cancelled at once": (attack.streams, (200, 429)),
 }

@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from perf.bench import client
@@ -19,6 +19,7 @@ HEADERS, HEADER_BYTES = 5000, 64
 LORIS, IDLE, IDLE_SECONDS = 50, 500, 3.0
 STREAMS, CANCELLED, STREAM_FRAMES, STREAM_MS = 2000, 1000, 20, 200
 FREED_SECONDS = 10.0
+SLOW, SLOW_BYTES = 300, 1024 * 1024  # bodies that are nearly there
 LINK_LOCAL = "http://169.254.169.254/latest/meta-data"
 
 
@@ -135,6 +136,15 @@ def loris(seconds: float) -> Callable[[int], Awaitable[list[Reply]]]:
         return list(await asyncio.gather(*(one(port) for _ in range(LORIS))))
 
     return all_of_them
+
+
+async def slow_bodies(port: int) -> list[Reply]:
+    """As large as may be, and their last byte does not come; while they wait, more of them one by one."""
+    request = head(SLOW_BYTES), b" " * (SLOW_BYTES - 1)
+    waiting = [asyncio.create_task(sent(port, *request)) for _ in range(SLOW)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    more = [replace(one, slow=one.status == 408) for one in await repeated(port, *request)]
+    return more + [replace(one, slow=True) for one in await asyncio.gather(*waiting)]
 
 
 async def idle(port: int) -> list[Reply]:

@@ -17,9 +17,10 @@ async def test_every_kind_of_abuse_is_refused_by_the_gateway_and_never_seen_by_t
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     small = {"LEAST_SECONDS": 0.0, "TIMES": 2, "PAUSE": 0.0, "LORIS": 2, "IDLE": 20, "IDLE_SECONDS": 0.1}
-    small |= {"STREAMS": 200, "CANCELLED": 100, "STREAM_FRAMES": 10, "STREAM_MS": 20}
+    small |= {"STREAMS": 200, "CANCELLED": 100, "STREAM_FRAMES": 10, "STREAM_MS": 20, "SLOW": 5}
     for name, value in small.items():
         monkeypatch.setattr(attack, name, value)
+    monkeypatch.setattr(abuse, "BODY_SECONDS", 0.5)
     cores = [min(os.sched_getaffinity(0))]
     with abuse.guarded(cores, cores) as (gateway, engine):
         found = await abuse.passed(gateway, engine, list(abuse.LOADS), Pace(load=0.0, quiet=0.05))
