@@ -90,6 +90,16 @@ def test_of_a_stream_that_fails_before_its_content_a_patient_one_lets_nothing_ou
     assert (out, ending) == ([], outcome)
 
 
+@given(ROLES, some.data(), SIZES, some.booleans())
+def test_half_a_frame_is_nothing_that_goes_out(roles: int, data: Any, sizes: list[int], lost: bool) -> None:
+    half = SAID[0][: data.draw(some.integers(1, len(SAID[0]) - 2))]
+    patient, ending = relayed([ROLE] * roles + [half], sizes, patient=True, lost=lost)
+    hasty, _ = relayed([ROLE] * roles + [half], sizes, patient=False, lost=lost)
+
+    assert (patient, ending) == ([], "stream_truncated")
+    assert b"".join(hasty) == ROLE * roles
+
+
 @pytest.mark.parametrize("outcome", FAILURES)
 @given(roles=ROLES, sizes=SIZES, lost=some.booleans())
 def test_what_fails_after_its_content_has_lost_none_of_it(
