@@ -7,10 +7,10 @@ from collections.abc import Callable
 from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
+from app.room import GREED
 
 ALONE = " (of this gateway pod alone)"  # what a key is told whose limit holds per pod
 SPREAD = 2  # equal shares that a gateway may take: users keep their connections, and are never spread evenly
-GREED = 4  # a key may hold this many times what is still free: alone 4/5 of all, two together 4/9 each
 
 
 class Slots:

@@ -29,8 +29,7 @@ def seen() -> dict[str, list[str]]:
 
 def ours() -> list[str]:
     """Command lines that run one of the lab's programs or name its state folder."""
-    lines = (said.replace(b"\0", b" ").decode(errors="replace").strip() for _, said in process.every("cmdline"))
-    return [line[:120] for line in lines if str(paths.STATE) in line or "containerd-shim" in line]
+    return [line.strip()[:120] for line in process.commands() if str(paths.STATE) in line or "containerd-shim" in line]
 
 
 def note() -> None:

@@ -221,7 +221,7 @@ def taken_back(site: Site, environment: str, version: str) -> tuple[Ran, float, 
     with site.users(environment) as records, site.timeline(environment) as line, Started("rollback") as command:
         began = time.time()
         with site.bell.later():
-            ran = site.returned(environment, version)
+            ran = site.office.tagged(environment, version)
             line.wait_weight(version, 100, 180)
         site.bell.wait(environment, version, "promoted", since=began)
         whole = min((one.at for one in line.of(version) if one.weight == 100), default=float("inf"))

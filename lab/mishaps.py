@@ -13,9 +13,10 @@ from lightkube.resources.core_v1 import Secret
 from lab import measures, process, programs
 from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
+from lab.process import commands
 from lab.programs import kubectl, listed
 from lab.runner import Ran
-from lab.site import Site, commands, waited
+from lab.site import Site, waited
 from lab.stage import NAME
 from release.lock import lock, ref_of
 from release.write import path_of

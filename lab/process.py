@@ -127,6 +127,11 @@ def every(about: str) -> Iterator[tuple[int, bytes]]:
         yield int(file.parent.name), said
 
 
+def commands() -> list[str]:
+    """Every command line of this machine; without a process of its own, for it is asked often."""
+    return [said.replace(b"\0", b" ").decode(errors="replace") for _, said in every("cmdline")]
+
+
 def send(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)

@@ -46,7 +46,7 @@ def spoilt_by_settings(site: Site) -> Seen:
     began = time.time()
     with site.users("staging") as records, site.timeline("staging") as line:
         with site.bell.later():
-            ran = site.returned("staging", FIRST)
+            ran = site.office.tagged("staging", FIRST)
             whole, back = stopped_at(line, FIRST)
         ring = site.bell.wait("staging", FIRST, "aborted", since=began)
         weights = {one.weight for one in line.of(FIRST)}
@@ -75,7 +75,7 @@ def new_here(site: Site) -> Seen:
         raise NotReady(f"prod has {version} as staging has; play gateway_alone before this")
     settled(site, "prod", spoilt("user"))
     with site.users("prod") as records, site.timeline("prod") as line:
-        ran = site.returned("prod", version)
+        ran = site.office.tagged("prod", version)
         ring = site.bell.wait("prod", version, "aborted")
         weights = sorted({one.weight for one in line.of(version)})
     found = [one for one in office.pulls.opened("main") if one.head == f"revert/prod/{version}"]

@@ -20,7 +20,7 @@ from lab.follower import Follower
 from lab.load import Load
 from lab.office import Office
 from lab.play import SERVED_NAME
-from lab.process import every
+from lab.process import commands
 from lab.programs import answers, kubectl, listed
 from lab.runner import Ran
 from lab.seal import key
@@ -124,10 +124,6 @@ class Site:
         """`make deploy` of what the released branch says, by a person in a clone of their own."""
         return self.office.make("deploy", ENVIRONMENT=environment)
 
-    def returned(self, environment: str, version: str) -> Ran:
-        """Push the tag that takes an environment back, and what the forge starts then."""
-        return self.office.tagged(environment, version)
-
     def locked(self, environment: str) -> bool:
         return bool(self.office.desk.remote_tip(ref_of(environment)))
 
@@ -201,11 +197,6 @@ class Started(Follower):
         if any(self.command in line for line in commands()):
             self.at = time.time()
             self.done.set()
-
-
-def commands() -> list[str]:
-    """Every command line of this machine; without a process of its own, for it is asked often."""
-    return [said.replace(b"\0", b" ").decode(errors="replace") for _, said in every("cmdline")]
 
 
 def ours(folder: Path) -> list[str]:

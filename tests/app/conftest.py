@@ -216,6 +216,21 @@ class Door:
                     found += sample.value
         return found
 
+    def each_time(self, spoil: Callable[[], None]) -> None:
+        """Whenever a generation is to be placed, `spoil` what the gateway knows; it is well again right after."""
+        gateway = self.gateway
+        place, arms, most = gateway.place, gateway.board.arms, gateway.slots.most
+
+        def placed(*given: Any) -> Any:
+            try:
+                spoil()
+                gateway.slots.look(None)
+                return place(*given)
+            finally:
+                gateway.board.arms, gateway.slots.most = arms, most
+
+        gateway.place = placed  # type: ignore[method-assign]
+
     def outcomes(self, **labels: str) -> dict[str, float]:
         """Numbers of ended requests by outcome, those at 0 left out."""
         names = {s.labels["outcome"] for m in self.gateway.metrics.requests.collect() for s in m.samples}

@@ -119,22 +119,18 @@ TROUBLES = {"good": 200, "busy": 429, "fault": 500, "500": 502, "lost": 503, "ha
 def troubled(door: Any, engine: Any) -> None:
     """Each generation meets the next trouble: of the engine, which knows it by its mode, or of the gateway."""
     gateway, turns = door.gateway, itertools.cycle(TROUBLES)
-    place, arms, most = gateway.place, gateway.board.arms, gateway.slots.most
 
-    def placed(*given: Any) -> Any:
+    def spoil() -> None:
         engine.mode = trouble = next(turns)
         gateway.settings.first_token_seconds = gateway.settings.whole_seconds = 0.2 if trouble == "hang" else 30
         if trouble == "fault":
             raise RuntimeError("planted")
-        gateway.board.arms = None if trouble == "lost" else arms
-        gateway.slots.most = 0 if trouble == "busy" else most
-        try:
-            gateway.slots.look(None)
-            return place(*given)
-        finally:
-            gateway.board.arms, gateway.slots.most = arms, most
+        if trouble == "lost":
+            gateway.board.arms = None
+        if trouble == "busy":
+            gateway.slots.most = 0
 
-    gateway.place = placed
+    door.each_time(spoil)
 
 
 def unsteady(recorder: Any) -> None:

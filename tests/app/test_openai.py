@@ -84,22 +84,19 @@ async def test_errors_are_its_own_exceptions(client: openai.AsyncOpenAI) -> None
 def first(door: Any, moment: str) -> None:
     """The first request comes in a bad moment, the next in a good one."""
     gateway, found = door.gateway, [moment]
-    place, arms, most = gateway.place, gateway.board.arms, gateway.slots.most
+    lost = {"no engine": None, "dead engine": replace(gateway.board.arms, stable=(NOBODY,))}
 
-    def placed(*given: Any) -> Any:
+    def spoil() -> None:
         now = found.pop() if found else "good"
-        gateway.slots.most = 0 if now == "busy" else most
-        gateway.board.arms = {"no engine": None, "dead engine": replace(arms, stable=(NOBODY,))}.get(now, arms)
+        if now == "busy":
+            gateway.slots.most = 0
+        if now in lost:
+            gateway.board.arms = lost[now]
         if now == "lost connection":
             for connection in list(door.server.server_state.connections):
                 connection.transport.abort()
-        try:
-            gateway.slots.look(None)
-            return place(*given)
-        finally:
-            gateway.board.arms, gateway.slots.most = arms, most
 
-    gateway.place = placed
+    door.each_time(spoil)
 
 
 @pytest.mark.parametrize("kind", [openai.OpenAI, openai.AsyncOpenAI])

@@ -115,12 +115,15 @@ def test_what_a_rollback_has_left_is_not_brought_back_while_its_pull_request_wai
         pass
 
 
-def test_what_was_stopped_is_not_deployed_again_while_its_reverts_pull_request_waits(
-    team: Team, board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def stopped(team: Team, board: Board, monkeypatch: pytest.MonkeyPatch) -> None:
+    """v1.1.0 was stopped in prod, and a pull request reverts it."""
     monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
     team.releases("prod", "v1.0.0", "v1.1.0")
     settle(team.history, board, Entry("prod", "v1.1.0", "verdict", verdict="aborted"))  # type: ignore[arg-type]
+
+
+def test_what_was_stopped_is_not_deployed_again_while_its_reverts_pull_request_waits(team: Team, stopped: None) -> None:
     team.push("feat(prod): other pods", {"environments/prod/values.yaml": "engine: {replicas: 3}\n"})
     said = r"prod: v1\.1\.0 is taken back by revert/prod/v1\.1\.0, which waits; merge it, release another version, or"
     with pytest.raises(Refused, match=said) as refused, held(True, "prod", "v1.1.0"):
@@ -134,12 +137,7 @@ def test_what_was_stopped_is_not_deployed_again_while_its_reverts_pull_request_w
         pass
 
 
-def test_once_a_revert_was_merged_its_branch_holds_up_nobody(
-    team: Team, board: Board, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("release.lock.ROOT", team.clone("job").root)
-    team.releases("prod", "v1.0.0", "v1.1.0")
-    settle(team.history, board, Entry("prod", "v1.1.0", "verdict", verdict="aborted"))  # type: ignore[arg-type]
+def test_once_a_revert_was_merged_its_branch_holds_up_nobody(team: Team, stopped: None) -> None:
     team.push("revert(prod): squashed", {path_of("prod"): release_text("v1.0.0")})
     with held(True, "prod", "v1.0.0"):
         pass
