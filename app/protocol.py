@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.cycle import CLIENT, Client, Cycle, Parting
 from app.errors import Refusal
 from app.keys import Key, shown
+from app.reading import PIECE_BYTES, Reading
 from app.rest import Rest, nothing
 from app.turns import Turns
 
@@ -25,7 +26,7 @@ MAX_HEAD_BYTES = 32 * 1024
 # for a last request, which is lost on a connection that closes in the same moment: longer than clients keep idle ones
 # (httpx 5 s, aiohttp 15 s), shorter than SLUICE_DRAIN_SECONDS, and not all at once
 LAST_SECONDS = 16.0, 25.0
-WAITING_BYTES = 64 * 1024  # of a connection: with more, or with a second piece, its client has to wait too
+GOING_ON = " goes on"  # of a key, its line of those who have more to send: no new request waits behind them
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
@@ -54,11 +55,11 @@ class Protocol(HttpToolsProtocol):
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
         self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
-        self.held = False  # nothing more is read until that has come
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
+        self.flow = self.reading = Reading(transport)
         self.rest.begin()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -91,13 +92,18 @@ class Protocol(HttpToolsProtocol):
         if self.parted or (not self.waiting and self.turns.room()):
             self.received(data)
             return
-        key = None if self.waiting else self.whose(shown(data))
-        if key:
-            self.other.key = key.name
+        key = None if self.waiting else self.named(data)
         if self.turns.first(self.other.key) or (not self.waiting and self.told(key)):
             self.received(data)
         else:
             self.wait(data, self.other.key)
+
+    def named(self, data: bytes) -> Key | None:
+        """The key that a request shows in its first bytes: it is known for this connection's from then on."""
+        key = self.whose(shown(data))
+        if key:
+            self.other.key = key.name
+        return key
 
     def told(self, key: Key | None) -> bool:
         """Whether this request will be refused, and may be so at once, ahead of its key's others."""
@@ -109,9 +115,8 @@ class Protocol(HttpToolsProtocol):
 
     def wait(self, data: bytes, key: str) -> None:
         """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
-        if self.waiting or len(data) > WAITING_BYTES:
-            self.held = True
-            self.transport.pause_reading()
+        if self.waiting or len(data) >= PIECE_BYTES:
+            self.reading.hold()
         self.waiting += 1
         self.turns.requests[key] += 1
         self.turns.wait(key, functools.partial(self.go_on, data, key))
@@ -121,13 +126,16 @@ class Protocol(HttpToolsProtocol):
         self.turns.requests[key] -= 1
         if self.transport.is_closing():
             return
-        if self.held and not self.waiting:
-            self.held = False
-            if not self.flow.read_paused:
-                self.transport.resume_reading()
+        if self.reading.held and not self.waiting:
+            self.reading.release()
         self.received(data)
 
     def received(self, data: bytes) -> None:
+        if len(data) >= PIECE_BYTES:  # what is left of it is read by turns
+            if not self.other.key:
+                self.named(data)
+            self.reading.hold()
+            self.turns.wait(self.other.key + GOING_ON, self.reading.release)
         if self.drop_timer:
             self.dropped += len(data)
             if self.dropped > DROPPED_BYTES:

@@ -19,6 +19,7 @@ from uvicorn.logging import DefaultFormatter
 
 from app.gateway import full, unplaced, whose
 from app.protocol import Protocol
+from app.reading import PIECE_BYTES, Reader
 from app.settings import Settings
 
 CLOSING_SECONDS = 2  # for what still runs when the time to drain is up to be told so
@@ -101,12 +102,14 @@ def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.C
     own |= {"said": staticmethod(lambda: unplaced(app)), "whose": staticmethod(lambda shown: whose(app, shown))}
     own["full"] = staticmethod(lambda key, before: full(app, key, before))
     own["turns"] = app.state.turns
+    protocol = type("PatientProtocol", (Protocol,), own)
+    read = {"protocol": protocol, "piece": memoryview(bytearray(PIECE_BYTES))}
     return uvicorn.Config(
         app,
         host=host,
         port=settings.port,
         loop="uvloop",
-        http=type("PatientProtocol", (Protocol,), own),
+        http=type("PatientReader", (Reader,), read),
         ws="none",
         proxy_headers=False,  # no one asks from which address a request came
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -40,10 +40,14 @@ class Turns:
         if self.waiting or self.done >= self.size:
             return False
         self.done += 1
+        self.ask()
+        return True
+
+    def ask(self) -> None:
+        """See the end of this turn."""
         if not self.turning:
             self.turning = True
             asyncio.get_running_loop().call_soon(self.turn)
-        return True
 
     def first(self, key: str) -> bool:
         """Whether work may be done at once although there is no room: one of a key that has nothing waiting."""
@@ -54,6 +58,7 @@ class Turns:
 
     def wait(self, key: str, work: Work) -> None:
         """Work for which there was no room: it is done in one of the next turns."""
+        self.ask()
         queue = self.waiting.setdefault(key, deque())
         queue.append(work)
         if len(queue) == 1:

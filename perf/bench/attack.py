@@ -19,7 +19,7 @@ HEADERS, HEADER_BYTES = 5000, 64
 LORIS, IDLE, IDLE_SECONDS = 50, 500, 3.0
 STREAMS, CANCELLED, STREAM_FRAMES, STREAM_MS = 2000, 1000, 20, 200
 FREED_SECONDS = 10.0
-SLOW, SLOW_BYTES = 300, 1024 * 1024  # bodies that are nearly there
+SLOW, SLOW_BYTES = 150, 1024 * 1024  # bodies that are nearly there: half again as many as find room
 LINK_LOCAL = "http://169.254.169.254/latest/meta-data"
 
 
@@ -139,12 +139,15 @@ def loris(seconds: float) -> Callable[[int], Awaitable[list[Reply]]]:
 
 
 async def slow_bodies(port: int) -> list[Reply]:
-    """As large as may be, and their last byte does not come; while they wait, more of them one by one."""
+    """As large as may be, and their last byte does not come; while they wait, more of them one by one.
+
+    `others.lone` times refusals: this process has 150 MiB to write, and yields to all others.
+    """
     request = head(SLOW_BYTES), b" " * (SLOW_BYTES - 1)
     waiting = [asyncio.create_task(sent(port, *request)) for _ in range(SLOW)]
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    more = [replace(one, slow=one.status == 408) for one in await repeated(port, *request)]
-    return more + [replace(one, slow=True) for one in await asyncio.gather(*waiting)]
+    found = await repeated(port, *request) + await asyncio.gather(*waiting)
+    return [replace(one, slow=True) for one in found]
 
 
 async def idle(port: int) -> list[Reply]:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from perf.bench import client
+from perf.bench import attack, client
 from perf.bench.attack import Reply
 from perf.bench.client import Link
 from perf.stats import percentile
@@ -68,8 +68,8 @@ async def again(port: int, lost: Link) -> Link:
     return lost
 
 
-async def beside(port: int, work: Awaitable[list[Reply]], crowd: str = "") -> tuple[list[Reply], Others]:
-    """What the work gave, and how the others fared meanwhile; `crowd` is a key with which one more asks, see `lone`."""
+async def beside(port: int, work: Awaitable[list[Reply]], crowd: bytes = b"") -> tuple[list[Reply], Others]:
+    """What the work gave, and how the others fared meanwhile; `crowd` is what one more of its key asks, see `lone`."""
     links, over = await client.opened(port, USERS + 1), asyncio.Event()
     for link in links:
         link.authorize(KEY)
@@ -84,15 +84,15 @@ async def beside(port: int, work: Awaitable[list[Reply]], crowd: str = "") -> tu
     return replies + alone, found
 
 
-async def lone(port: int, link: Link, key: str, over: asyncio.Event) -> list[Reply]:
-    """Requests of a crowd's key, one at a time and from here: how soon each is refused that is no part of the crowd.
+async def lone(port: int, link: Link, asked: bytes, over: asyncio.Event) -> list[Reply]:
+    """Requests of the crowd's key, one at a time and from here: how soon each is refused that is no part of the crowd.
 
     The crowd's own process has a thousand refusals to read at once and yields to all others, so what it would measure
     is itself. A request that finds a place is answered: it is a reply, and no refusal.
     """
-    asked, found = client.body(stream=False), list[Reply]()
-    link.authorize(key)
-    while key and not over.is_set():
+    found = list[Reply]()
+    link.authorize(attack.KEY)
+    while asked and not over.is_set():
         began = time.perf_counter()
         try:
             answer = await link.ask(asked)

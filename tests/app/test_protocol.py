@@ -333,10 +333,8 @@ async def test_a_connection_that_stays_idle_is_closed_when_the_gateway_goes(
 def test_idle_connections_do_not_all_close_in_one_moment(settings: Settings) -> None:
     told, loop = config(create_app(settings), settings), asyncio.new_event_loop()
     told.load()
-    made: list[Any] = [
-        told.http_protocol_class(config=told, server_state=ServerState(), app_state={}, _loop=loop)  # type: ignore[call-arg]
-        for _ in range(20)
-    ]
+    state: Any = {"config": told, "server_state": ServerState(), "app_state": {}, "_loop": loop}
+    made: list[Any] = [told.http_protocol_class(**state).line for _ in range(20)]  # type: ignore[attr-defined]
     for one in made:
         one.shutdown()
     loop.close()

@@ -13,10 +13,11 @@ from uvicorn.server import ServerState
 
 from app import protocol
 from app.main import create_app
-from app.protocol import WAITING_BYTES
+from app.protocol import Protocol
+from app.reading import PIECE_BYTES, Reading
 from app.server import config
 from app.settings import Settings
-from app.turns import AHEAD, NONE, Turns
+from app.turns import AHEAD, NONE, ROOM, Turns
 
 MANY = 200
 
@@ -209,7 +210,7 @@ async def test_who_will_find_no_place_is_told_so_ahead_of_those_that_came_before
 ) -> None:
     turns: Turns = door.gateway.pool.turns
     (reader, writer), (late, later) = await lines(door, 2)
-    turns.waiting = {"many": deque([lambda: None])}  # whose turn we decide
+    turns.waiting, turns.turning = {"many": deque([lambda: None])}, True  # whose turn we decide
     turns.requests["many"] = settings.max_inflight
     writer.write(asking("many"))
     async with asyncio.timeout(5):
@@ -246,7 +247,8 @@ async def idle(settings: Settings) -> tuple[Any, list[bool]]:
     """A connection that nobody has asked anything on, and whether it was closed."""
     told, closed = config(create_app(settings), settings), list[bool]()
     told.load()
-    made: Any = told.http_protocol_class(config=told, server_state=ServerState(), app_state={})  # type: ignore[call-arg]
+    state: Any = {"config": told, "server_state": ServerState(), "app_state": {}}
+    made = told.http_protocol_class(**state).line  # type: ignore[attr-defined]
     made.transport = SimpleNamespace(is_closing=lambda: bool(closed), close=lambda: closed.append(True))
     return made, closed
 
@@ -288,7 +290,7 @@ async def test_a_client_is_stopped_when_it_sends_on_while_it_waits_and_goes_on_a
 ) -> None:
     line, _ = idle
     got, told = list[bytes](), list[str]()
-    line.received, line.flow = got.append, SimpleNamespace(read_paused=False)
+    line.received, line.reading = got.append, Reading(line.transport)
     line.transport.pause_reading, line.transport.resume_reading = lambda: told.append("stop"), lambda: told.append("go")
     line.turns.waiting = {"": deque([lambda: None])}
     line.data_received(b"one")
@@ -301,5 +303,37 @@ async def test_a_client_is_stopped_when_it_sends_on_while_it_waits_and_goes_on_a
     assert (told, got) == (["stop", "go"], [b"one", b"two"])
 
     line.turns.waiting = {"": deque([lambda: None])}
-    line.data_received(b"x" * (WAITING_BYTES + 1))
+    line.data_received(b"x" * PIECE_BYTES)
     assert told == ["stop", "go", "stop"]
+
+
+LONG = 40  # bodies that come at once
+
+
+async def test_of_what_is_read_for_nobody_only_so_much_is_read_in_each_turn(
+    door: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, turn, received = await lines(door, LONG), Turns.turn, Protocol.received
+    read, each, begun = list[int](), list[int](), set[int]()
+
+    def turned(turns: Turns) -> None:
+        each.append(sum(read))
+        read.clear()
+        turn(turns)
+
+    def counted(line: Protocol, data: bytes) -> None:
+        read.append(len(data) >= PIECE_BYTES and id(line) in begun)  # how a connection begins nobody can know
+        begun.add(id(line))
+        received(line, data)
+
+    monkeypatch.setattr(Turns, "turn", turned)
+    monkeypatch.setattr(Protocol, "received", counted)
+    head, size = b"POST /v1/completions HTTP/1.1\r\nhost: a\r\nauthorization: Bearer many\r\n", 1024 * 1024
+    for _, writer in made:
+        writer.write(head + b"content-length: %d\r\n\r\n" % size + b" " * size)
+    async with asyncio.timeout(30):
+        for reader, _ in made:
+            assert b" 413 " in await reader.readline()
+        while sum(each) < LONG:
+            await asyncio.sleep(0.01)
+    assert max(each) <= ROOM + AHEAD
