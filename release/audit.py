@@ -34,12 +34,12 @@ def path_of(environment: str) -> str:
 
 
 def write(history: History, entry: Entry) -> None:
-    """Add a line at the end; another writer in between loses nothing. The same verdict is written once."""
+    """Add a line at the end; another writer in between loses nothing. A verdict and its revert are written once."""
     path, line = path_of(entry.environment), json.dumps(asdict(entry), ensure_ascii=False)
 
     def added(tip: str) -> tuple[Files, str]:
         old = history.text(tip, path) or ""
-        if entry.what == "verdict" and told_already(parsed(old), entry):
+        if told_already(parsed(old), entry):
             return {}, ""
         return {path: f"{old}{line}\n"}, f"{entry.environment}: {entry.version} {entry.verdict or entry.what}"
 
@@ -47,9 +47,13 @@ def write(history: History, entry: Entry) -> None:
 
 
 def told_already(lines: list[Entry], entry: Entry) -> bool:
-    """Whether the last verdict is this very one: Argo's notifications come at least once."""
-    last = [one for one in lines if one.what == "verdict"][-1:]
-    return [(one.version, one.verdict, one.release) for one in last] == [(entry.version, entry.verdict, entry.release)]
+    """Whether the last verdict is this very one, or was followed by this revert: Argo tells at least once."""
+    verdicts = [number for number, one in enumerate(lines) if one.what == "verdict"][-1:]
+    since = lines[verdicts[0] :] if verdicts else []
+    if entry.what == "reverted":
+        return any((one.what, one.version) == ("reverted", entry.version) for one in since)
+    same = [(one.what, one.version, one.verdict, one.release) for one in since[:1]]
+    return same == [(entry.what, entry.version, entry.verdict, entry.release)]
 
 
 def parsed(text: str) -> list[Entry]:

@@ -72,9 +72,11 @@ def test_a_late_verdict_does_not_touch_what_came_after(team: Team, board: Board)
 
 def test_where_prod_wants_a_pull_request_the_revert_is_one(team: Team, board: Board) -> None:
     team.releases("prod", "v1.0.0", "v1.1.0")
-    told(team, board, "prod", "v1.1.0", "aborted")
+    for _ in range(2):  # told twice
+        told(team, board, "prod", "v1.1.0", "aborted")
     assert team.version_in("prod") == "v1.1.0"
     assert [one.head for one in board.pulls] == ["revert/prod/v1.1.0"]
+    assert [one.what for one in read(team.history, "prod")] == ["verdict", "reverted"]
     assert board.pulls[0].body == "Reason: none given\nReport: http://report"
 
 
