@@ -103,7 +103,7 @@ class Postgres:
                 os.kill(pid, signal.SIGSTOP)
             yield
         finally:
-            for pid in pids:
+            for pid in reversed(pids):  # the first one last: one of them that has ended is there until that one looks
                 os.kill(pid, signal.SIGCONT)
 
     def call(self, *command: str) -> None:
