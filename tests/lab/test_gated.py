@@ -50,6 +50,7 @@ ROW = "tokens_per_second  {} of the live release's [0.1, 0.4]: {}\n"
     ("log", "pushes", "wrong"),
     [
         (ROW.format(0.2, "fail") + "the candidate is slower: ttft_p50 at 0.1", False, []),
+        (ROW.format(0.2, "fail") + "the candidate misses a floor: goodput at the lowest load 0.75", False, []),
         (
             ROW.format(1.0, "pass") + "the candidate is slower: ttft_p50 at 0.1",
             False,
