@@ -39,6 +39,7 @@ class Protocol(HttpToolsProtocol):
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
     turns: Turns  # of the loop
+    flow: Reading
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
     full: Callable[[Key | None, int], bool] = staticmethod(lambda key, before: False)  # for one more, behind so many
 
@@ -59,7 +60,7 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self.parting = Parting(transport, self.part)
-        self.flow = self.reading = Reading(transport)
+        self.flow = Reading(transport)
         self.rest.begin()  # uvicorn waits for ever for the first request of a connection
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -116,7 +117,7 @@ class Protocol(HttpToolsProtocol):
     def wait(self, data: bytes, key: str) -> None:
         """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
         if self.waiting or len(data) >= PIECE_BYTES:
-            self.reading.hold()
+            self.flow.hold()
         self.waiting += 1
         self.turns.requests[key] += 1
         self.turns.wait(key, functools.partial(self.go_on, data, key))
@@ -126,16 +127,16 @@ class Protocol(HttpToolsProtocol):
         self.turns.requests[key] -= 1
         if self.transport.is_closing():
             return
-        if self.reading.held and not self.waiting:
-            self.reading.release()
+        if self.flow.held and not self.waiting:
+            self.flow.release()
         self.received(data)
 
     def received(self, data: bytes) -> None:
         if len(data) >= PIECE_BYTES:  # what is left of it is read by turns
             if not self.other.key:
                 self.named(data)
-            self.reading.hold()
-            self.turns.wait(self.other.key + GOING_ON, self.reading.release)
+            self.flow.hold()
+            self.turns.wait(self.other.key + GOING_ON, self.flow.release)
         if self.drop_timer:
             self.dropped += len(data)
             if self.dropped > DROPPED_BYTES:

@@ -13,7 +13,6 @@ from lightkube.resources.core_v1 import Secret
 from lab import measures, process, programs
 from lab.deliveries import WARM_SECONDS, Seen, engine_of, taken_back
 from lab.errors import NotReady
-from lab.process import commands
 from lab.programs import kubectl, listed
 from lab.runner import Ran
 from lab.site import Site, waited
@@ -120,7 +119,7 @@ def meeting(number: int) -> None:
     seen, asking = set[str](), re.compile(rf"git -C (\S+) push .*{ref_of('staging')}")
 
     def all_there() -> bool:
-        seen.update(found[1] for line in commands() if (found := asking.search(line)))
+        seen.update(found[1] for line in process.commands() if (found := asking.search(line)))
         return len(seen) >= number
 
     waited(all_there, f"staging: {number} deployments do not ask for its lock", pause=0.02)

@@ -10,6 +10,7 @@ from release.abort import author
 from release.history import Files, History
 
 BRANCH = "sluice-audit"
+ONCE = ("verdict", "reverted")  # Argo tells at least once
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ def write(history: History, entry: Entry) -> None:
 
     def added(tip: str) -> tuple[Files, str]:
         old = history.text(tip, path) or ""
-        if told_already(parsed(old), entry):
+        if entry.what in ONCE and told_already(parsed(old), entry):
             return {}, ""
         return {path: f"{old}{line}\n"}, f"{entry.environment}: {entry.version} {entry.verdict or entry.what}"
 
@@ -47,13 +48,10 @@ def write(history: History, entry: Entry) -> None:
 
 
 def told_already(lines: list[Entry], entry: Entry) -> bool:
-    """Whether the last verdict is this very one, or was followed by this revert: Argo tells at least once."""
-    verdicts = [number for number, one in enumerate(lines) if one.what == "verdict"][-1:]
-    since = lines[verdicts[0] :] if verdicts else []
-    if entry.what == "reverted":
-        return any((one.what, one.version) == ("reverted", entry.version) for one in since)
-    same = [(one.what, one.version, one.verdict, one.release) for one in since[:1]]
-    return same == [(entry.what, entry.version, entry.verdict, entry.release)]
+    """Whether the last verdict, or what followed it, is this very line."""
+    last = max((number for number, one in enumerate(lines) if one.what == "verdict"), default=len(lines))
+    said = entry.what, entry.version, entry.verdict, entry.release
+    return any((one.what, one.version, one.verdict, one.release) == said for one in lines[last:])
 
 
 def parsed(text: str) -> list[Entry]:

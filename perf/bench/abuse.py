@@ -70,7 +70,8 @@ def guarded(theirs: Sequence[int], ours: Sequence[int]) -> Iterator[tuple[Server
 
 
 Work = Callable[[int], Awaitable[list[Reply]]]
-SLOW_BODIES, STREAMS = "150 slow bodies of 1 MiB", "2000 streams, 1000 cancelled at once"
+SLOW_BODIES = f"{attack.SLOW} slow bodies of 1 MiB"
+STREAMS = f"{attack.STREAMS} streams, {attack.CANCELLED} cancelled at once"
 LOADS: dict[str, tuple[Work, tuple[int, ...]]] = {
     "n of a million": (attack.asking(n=10**6), (400,)),
     "max_tokens of a billion": (attack.asking(max_tokens=10**9), (400,)),

@@ -141,7 +141,7 @@ def loris(seconds: float) -> Callable[[int], Awaitable[list[Reply]]]:
 async def slow_bodies(port: int) -> list[Reply]:
     """As large as may be, and their last byte does not come; while they wait, more of them one by one.
 
-    `others.lone` times refusals: this process has 150 MiB to write, and yields to all others.
+    `others.lone` times refusals: this process has all of them to write, and yields to all others.
     """
     request = head(SLOW_BYTES), b" " * (SLOW_BYTES - 1)
     waiting = [asyncio.create_task(sent(port, *request)) for _ in range(SLOW)]

@@ -290,7 +290,7 @@ async def test_a_client_is_stopped_when_it_sends_on_while_it_waits_and_goes_on_a
 ) -> None:
     line, _ = idle
     got, told = list[bytes](), list[str]()
-    line.received, line.reading = got.append, Reading(line.transport)
+    line.received, line.flow = got.append, Reading(line.transport)
     line.transport.pause_reading, line.transport.resume_reading = lambda: told.append("stop"), lambda: told.append("go")
     line.turns.waiting = {"": deque([lambda: None])}
     line.data_received(b"one")
@@ -311,7 +311,7 @@ LONG = 40  # bodies that come at once
 
 
 async def test_of_what_is_read_for_nobody_only_so_much_is_read_in_each_turn(
-    door: Any, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    door: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made, turn, received = await lines(door, LONG), Turns.turn, Protocol.received
     read, each, begun = list[int](), list[int](), set[int]()
