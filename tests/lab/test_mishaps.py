@@ -56,7 +56,7 @@ def test_a_refusal_is_one_line_that_says_what_to_do(said: str, one: bool) -> Non
 def test_two_deployments_meet_when_two_clones_have_asked_for_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     push = "git -C /clones/{} push --quiet origin abc:refs/sluice/lock/{}"
     seen = iter([[push.format(1, "prod")], [push.format(1, "staging")], [], [push.format(2, "staging")], []])
-    monkeypatch.setattr(mishaps, "commands", lambda: next(seen))
+    monkeypatch.setattr(mishaps.process, "commands", lambda: next(seen))
     mishaps.meeting(2)
     assert next(seen) == []  # it has not stopped at the first clone, and asks no more after the second
 
