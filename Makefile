@@ -4,6 +4,7 @@ SHELL := /bin/bash
 PYTHON := .venv/bin/python
 FOLDERS := app charts model monitoring quality release rollouts
 REST := docs infrastructure lab perf
+WORKERS ?= 3
 SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -20,7 +21,7 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 	$(PYTHON) -m lab.linters
 
 test: test-tools ## Everything that needs no engine and no cluster
-	$(PYTHON) -m pytest -n 2 tests
+	$(PYTHON) -m pytest -n $(WORKERS) tests
 
 contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway
 	lab/install engine && $(PYTHON) -m lab tools otelcol && $(PYTHON) -m pytest tests/lab/real.py
@@ -35,7 +36,7 @@ app charts: test-tools
 
 rest: test-tools ## The tests of the folders whose own target does something else, or that have none
 	$(PYTHON) -m lab tools actionlint cosign gitea kubeconform
-	$(PYTHON) -m pytest -n 2 $(REST:%=tests/%)
+	$(PYTHON) -m pytest -n $(WORKERS) $(REST:%=tests/%)
 
 model: environment $(if $(GITHUB_ACTIONS),engine) ## The model is the pinned one; TRAIN=1 trains it anew, SEED=n another one
 	$(if $(TRAIN),lab/install engine && $(PYTHON) -m quality.versions --seed $(or $(SEED),1))
