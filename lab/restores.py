@@ -1,6 +1,7 @@
 """What a rollback brings back on the real engine: image, model, prompts and flags, and so the very answers."""
 
 import json
+import statistics
 import time
 from typing import Any
 
@@ -18,7 +19,7 @@ from release.environment import parsed
 from release.write import path_of
 
 BARE = "bare"  # the pod of a bare start
-COLD = 1.2  # times the bare start of the engine, from the command to all traffic
+COLD = 1.2  # times the mean bare start of the engine, from the command to all traffic
 UNKNOWN = (
     "Once upon a time",
     "Why is the sky blue?",
@@ -67,6 +68,7 @@ def bare_start(site: Site, environment: str, image: str) -> float:
 
     So starts the engine of a rollback too: on two cores another engine that answers makes it slower by a quarter.
     """
+    waited(lambda: len(site.engines(environment)) == 1, "the pods of the version before do not go", 180)
     made = [one["spec"]["template"]["spec"] for one in listed("replicasets", environment, "-l", part("engine"))]
     spec = next(one for one in made if one["containers"][0]["image"] == image)
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": BARE, "namespace": environment}, "spec": spec}
@@ -107,9 +109,9 @@ def restored(site: Site) -> Seen:
     second, other, newer = answers("dev"), carried(site, "dev"), engine_of(site, "dev")
     ran, _, warm, lost = taken_back(site, "dev", OLD)
     back, again, image = answers("dev"), carried(site, "dev"), serving(site, "dev")
-    waited(lambda: len(site.engines("dev")) == 1, "the newer pods do not go", 180)
-    bare = bare_start(site, "dev", newer)
+    bare = [bare_start(site, "dev", newer)]
     also, _, cold, more = taken_back(site, "dev", NEW)
+    bare.append(bare_start(site, "dev", newer))  # a machine's pace changes within minutes: before and after
     return {
         "the versions differ": first != second and state["hashes"] != other["hashes"] and older != newer,
         "images are as they were": image == [older] and serving(site, "dev") == [newer],
@@ -117,7 +119,7 @@ def restored(site: Site) -> Seen:
         "prompts and flags are as they were": again == state and carried(site, "dev") == other,
         "answers are as they were": back == first and answers("dev") == second,
         f"warm: all traffic {warm} s after the command": ran.green and warm <= WARM_SECONDS,
-        f"cold: {cold} s, the bare start is {bare} s": also.green and cold <= COLD * bare,
+        f"cold: {cold} s, bare starts before and after {bare} s": also.green and cold <= COLD * statistics.mean(bare),
         f"{lost + more} requests lost": lost + more == 0,
     }
 

@@ -24,6 +24,10 @@ class Answering:
 
     def __init__(self, *states: str) -> None:
         self.states, self.asking, self.did = list(states), False, list[tuple[str, ...]]()
+        self.serving = [["old", "new"], ["new"]]
+
+    def engines(self, _: str) -> list[str]:
+        return self.serving.pop(0)
 
     @contextlib.contextmanager
     def users(self, _: str) -> Iterator[None]:
@@ -50,7 +54,7 @@ def test_the_bare_start_is_that_of_a_pod_made_by_hand_while_users_ask(monkeypatc
     monkeypatch.setattr(restores, "kubectl", server.kubectl)
 
     assert 0 < restores.bare_start(server, "dev", "new") < 30
-    assert server.states == []
+    assert server.states == server.serving == []
     assert server.did[-1] == ("delete", "pod")
 
 
