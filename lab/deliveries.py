@@ -133,6 +133,7 @@ def stopped(site: Site) -> Seen:
         weights = [one.weight for one in staging.of("v0.2.1")]
         again = office.pushed("promote", "origin/main", "--job", "deploy", "--matrix", "environment:staging")
         waited(lambda: culprit not in site.engines("staging"), "staging: the stopped pods do not go")
+        site.settled("staging")  # its gateway goes back too
         after = site.cluster("staging").state()
     noticed = measures.noticed(measures.read(records))
     lines = audit.read(office.desk, "staging", "v0.2.1")

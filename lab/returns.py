@@ -8,7 +8,7 @@ from typing import Any
 from lab import measures
 from lab.deliveries import Seen, engine_of
 from lab.errors import NotReady
-from lab.site import Site, waited
+from lab.site import Site
 from lab.timeline import Timeline
 from release.write import path_of
 
@@ -22,7 +22,7 @@ def spoilt(source: str) -> Mapping[str, Any]:
     return {"engine": {"args": [f"--faults={json.dumps(faults)}"]}, "rollouts": {"fastWatchSeconds": WATCHED}}
 
 
-def settled(site: Site, environment: str, over: Mapping[str, Any]) -> None:
+def changed(site: Site, environment: str, over: Mapping[str, Any]) -> None:
     """A commit of an environment's settings."""
     files = {f"environments/{environment}/values.yaml": site.values(environment, over)}
     site.office.commit(f"chore({environment}): other settings", files)
@@ -42,7 +42,7 @@ def spoilt_by_settings(site: Site) -> Seen:
     Probes must meet the fault too: where all users are on the new version, only probes still ask the old one.
     """
     office, good, engine = site.office, site.office.text(path_of("staging")), engine_of(site, "staging")
-    settled(site, "staging", spoilt("any"))
+    changed(site, "staging", spoilt("any"))
     began = time.time()
     with site.users("staging") as records, site.timeline("staging") as line:
         with site.bell.later():
@@ -52,10 +52,9 @@ def spoilt_by_settings(site: Site) -> Seen:
         weights = {one.weight for one in line.of(FIRST)}
     rings = [one for one in site.bell.rings if one.at >= began and one.about("staging", FIRST, "promoted")]
     reverted, took = office.text(path_of("staging")), round(back - whole, 1)
-    settled(site, "staging", {})
+    changed(site, "staging", {})
     mended = site.deployed("staging")
-    cluster = site.cluster("staging")
-    waited(lambda: cluster.state().verdict() == "promoted" and not cluster.unready(), "staging: it does not settle")
+    site.settled("staging")
     noticed = measures.noticed(measures.read(records))
     return {
         "handed over without steps": ran.green and ran.says("without steps") and weights <= {0, 100},
@@ -73,14 +72,14 @@ def new_here(site: Site) -> Seen:
     office, version, good = site.office, site.office.version("staging"), site.office.text(path_of("prod"))
     if f"version: {version}\n" in good:
         raise NotReady(f"prod has {version} as staging has; play gateway_alone before this")
-    settled(site, "prod", spoilt("user"))
+    changed(site, "prod", spoilt("user"))
     with site.users("prod") as records, site.timeline("prod") as line:
         ran = site.office.tagged("prod", version)
         ring = site.bell.wait("prod", version, "aborted")
         weights = sorted({one.weight for one in line.of(version)})
     found = [one for one in office.pulls.opened("main") if one.head == f"revert/prod/{version}"]
     drift = office.make("drift", ENVIRONMENT="prod")
-    settled(site, "prod", {})  # so its pods would be others, which Argo would try
+    changed(site, "prod", {})  # so its pods would be others, which Argo would try
     again, now = site.deployed("prod"), site.cluster("prod").state()
     before, why = f"version: {version}\n" in office.text(path_of("prod")), ""
     for pull in found:
