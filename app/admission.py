@@ -52,7 +52,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
             await gateway.quotas.take(key)
             lease = await gateway.quotas.begin(key)
         place = gateway.place(who, arm, entry.source)
-        wanted = call.understood(request, asked, path, entry.source, arm, entry.id, place.chosen.change)
+        wanted = call.understood(asked, path, who.user, entry.source, arm, entry.id, place.chosen.change)
         wanted.key, wanted.hold = entry.key, hold
         exchange = gateway.begin(wanted, key, place, lease)
     except BaseException as fault:
@@ -72,10 +72,11 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
 
 def begun(request: Request, gateway: Gateway) -> Entry:
     """What the log will say of it, with the id that its answer carries even when it is refused."""
-    entry: Entry = request.state.entry
+    state: dict[str, Any] = request.scope["state"]
+    entry: Entry = state["entry"]
     entry.id = call.identity(request, gateway.ids.new)
     entry.trace = gateway.traces.begin(request.headers.get("traceparent", ""))
-    request.state.headers = {"x-request-id": entry.id}
+    state["headers"] = {"x-request-id": entry.id}
     return entry
 
 

@@ -71,7 +71,8 @@ async def read(request: Request, settings: Settings, hold: Hold) -> dict[str, An
 
 async def body(request: Request, limit: int, hold: Hold) -> bytes:
     """Raises Refusal when it is larger than the limit: as soon as its length is told, else as soon as it has come."""
-    told, parts, size, more = int(request.headers.get("content-length", 0)), list[bytes](), 0, True
+    told, size, more = int(request.headers.get("content-length", 0)), 0, True
+    parts: list[bytes] = []
     if told > limit:
         raise too_large(limit)
     hold.grow(told)
@@ -128,9 +129,9 @@ def valid(model: type[Model], document: dict[str, Any]) -> Model:
 
 
 def understood(
-    request: Request,
     document: dict[str, Any],
     path: str,
+    user: str,
     source: str,
     arm: str | None,
     id: str = "",
@@ -149,7 +150,7 @@ def understood(
         body=encoded(document),
         stream=stream,
         strip_usage=stream and not asked_usage,
-        user=user_of(request, said),
+        user=user,
         source=source,
         arm=arm,
         id=id,

@@ -39,8 +39,8 @@ def checked(document: Document, settings: Settings) -> None:
 
 def numbers(document: Document, names: tuple[str, ...], most: int, least: int, *, switches: bool = False) -> None:
     """`switches` when true and false are good as well."""
-    for name in names:
-        value = document.get(name)
+    for name in filter(document.__contains__, names):
+        value = document[name]
         if value is None or (switches and isinstance(value, bool)):
             continue
         # a text would be made a number by an engine, past these caps; 3.0 is a whole number in JSON

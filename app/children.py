@@ -1,4 +1,4 @@
-"""Metrics that find the child of some labels at one look, and count without asking whether they may.
+"""Metrics that find the child of some labels at one look, and count without asking whether they may: in one thread.
 
 prometheus_client makes a text of every label, takes a lock, looks whether it is a child and goes through the buckets
 one by one each time, a dozen times per request.
@@ -37,14 +37,18 @@ class Known(MetricWrapperBase):
 
 class KnownCounter(Known, Counter):
     def inc(self, amount: float = 1, exemplar: dict[str, str] | None = None) -> None:
-        self._value.inc(amount)  # only a child has one
+        self._value._value += amount  # only a child has one
 
 
 class KnownGauge(Known, Gauge):
-    pass
+    def inc(self, amount: float = 1) -> None:
+        self._value._value += amount
+
+    def dec(self, amount: float = 1) -> None:
+        self._value._value -= amount
 
 
 class KnownHistogram(Known, Histogram):
     def observe(self, amount: float, exemplar: dict[str, str] | None = None) -> None:
-        self._sum.inc(amount)
-        self._buckets[bisect_left(self._upper_bounds, amount)].inc(1)  # the last bound is infinite
+        self._sum._value += amount
+        self._buckets[bisect_left(self._upper_bounds, amount)]._value += 1  # the last bound is infinite

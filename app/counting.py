@@ -58,7 +58,7 @@ class Counting:
 
     def completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         there = list(headers)
-        if missing := self.own - {name for name, _ in there}:
+        if missing := self.own - dict(there).keys():
             named = ((name.encode(), value.encode("latin-1")) for name, value in self.said().items())
             there += [one for one in named if one[0] in missing]
         return there

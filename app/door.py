@@ -33,9 +33,11 @@ class Names(Headers):
 
 
 class Asked(Request):
+    headers: Names = None  # type: ignore[assignment]  # in place of a property, which looks each time whether it is known
+
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         super().__init__(scope, receive, send)
-        self._headers = Names(scope)
+        self.headers = Names(scope)
 
 
 class Door:

@@ -53,7 +53,7 @@ class Ledger:
         return max((time.perf_counter() - one.began for one in self.running if one.arm == arm), default=0.0)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Exchange:
     ledger: Ledger
     where: Where

@@ -20,7 +20,7 @@ EVERY_SECONDS = 0.25
 QUEUED = 50_000  # lines that wait while nobody reads the log; when more come, the oldest go
 
 
-@dataclass
+@dataclass(slots=True)
 class Entry:
     """What becomes known of one request on its way; a generation knows more than other requests do."""
 

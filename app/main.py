@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from app.arms import Board, static
 from app.baseline import Baseline
@@ -41,9 +42,17 @@ from app.words import Words, loaded
 LEASE_SPARE_SECONDS = 60  # beyond the longest request
 
 
+class Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Without Starlette's outermost layer: every frame passes it, and what it does `Counting` has done already."""
+        outermost: Any = super().build_middleware_stack()
+        stack: ASGIApp = outermost.app
+        return stack
+
+
 def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
-    app = FastAPI(lifespan=lifespan)
+    app = Application(lifespan=lifespan)
     describe(app, settings)
     app.state.settings, app.state.metrics, app.state.turns = settings, counters, Turns()
     for route in (openai, predict, feedback, health, metrics):

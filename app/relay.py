@@ -22,7 +22,7 @@ from app.wire import Reply
 CLOSING_SECONDS = 1  # how long a stream's connection may stay open after its end
 
 
-@dataclass
+@dataclass(slots=True)
 class Opened:
     """An answer whose beginning is there: a stream's first frames and the rest to come, or all of it."""
 
@@ -46,7 +46,8 @@ class Attempt:
         self.settings, self.patient = gateway.settings, patient
         self.began, self.blocked = time.perf_counter(), gateway.blocked
         self.first: float | None = None  # seconds until there was content
-        self.outcome, self.tokens = "ok", dict[str, int]()
+        self.outcome = "ok"
+        self.tokens: dict[str, int] = {}
         self.seat: Seat | None = None
         self.reply: Reply | None = None
         self.stream: sse.Stream | None = None

@@ -10,7 +10,7 @@ from app.gateway import Gateway
 from app.relay import Attempt, Opened
 
 
-@dataclass
+@dataclass(slots=True)
 class Rescue:
     """One request's way to an answer: at most two attempts, and the second only ever on stable."""
 

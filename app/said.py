@@ -9,7 +9,7 @@ from app.document import written
 Pieces = Sequence[bytes]  # of one text, each the inside of a JSON string
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Said:
     texts: list[list[bytes]] = field(default_factory=list)  # of its choices
     short: bool = False  # it was ended at the length that the client allowed, or by us, or its beginning is not kept

@@ -164,7 +164,7 @@ class Stream:
         text = delta.get("content") or choice.get("text")
         if text:
             self.add(choice.get("index", 0), inside(text))
-        elif any(delta.get(name) for name in CONTENT):
+        elif any(map(delta.get, CONTENT)):
             self.other += 1
         self.content = self.content or bool(text) or self.other > 0
         if reason := choice.get("finish_reason"):

@@ -10,10 +10,11 @@ from app.engines import VLLM, Engine
 from app.said import Said, inside
 
 MALFORMED = (AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError)
+OTHER = tuple(name for name in sse.CONTENT if name != "content")
 CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Whole:
     """`said` is None where there is no text to look at: an embedding, a call of a tool."""
 
@@ -44,7 +45,7 @@ def choices(document: dict[str, Any], engine: Engine) -> tuple[str, Said | None]
         message = choice if "text" in choice else choice["message"]
         text = message.get("content") or message.get("text") or ""
         said += [[inside(text)]] if text else []
-        other = other or any(message.get(name) for name in sse.CONTENT if name != "content")
+        other = other or any(map(message.get, OTHER))
         reasons.add(choice.get("finish_reason"))
     if reasons & engine.aborted:
         return "engine_abort", None

@@ -105,6 +105,7 @@ async def test_an_engine_that_is_not_there_is_a_connect_error(door: Any, canary:
 
 async def test_an_engine_that_does_not_accept_is_a_connect_error(door: Any, canary: Any, full: str) -> None:
     arms = canary(100)
+    door.gateway.pool.connect_seconds = 0.3
     door.gateway.board.show(type(arms)(**{**vars(arms), "canary": (full,)}))
 
     await door.post(CHAT, asked(), x_sluice_user="a")
