@@ -1,7 +1,7 @@
 """Counts every answer by endpoint and status; plain ASGI, for a middleware task per frame would cost three times."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from prometheus_client import Counter
 from starlette.responses import JSONResponse
@@ -56,9 +56,9 @@ class Counting:
                 entry.seconds = time.perf_counter() - entry.began
                 self.ended(entry)
 
-    def completed(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-        there = list(headers)
-        if missing := self.own - dict(there).keys():
-            named = ((name.encode(), value.encode("latin-1")) for name, value in self.said().items())
-            there += [one for one in named if one[0] in missing]
-        return there
+    def completed(self, headers: Sequence[tuple[bytes, bytes]]) -> Sequence[tuple[bytes, bytes]]:
+        missing = self.own - dict(headers).keys()
+        if not missing:
+            return headers
+        named = ((name.encode(), value.encode("latin-1")) for name, value in self.said().items())
+        return [*headers, *(one for one in named if one[0] in missing)]

@@ -141,10 +141,10 @@ class Exchange:
             self.whenever(self.cost(ending, tokens or {}))
         self.heard = None  # as the question, below
         if ending == outcome.OK:
-            metrics.latency.observe(self.age)
+            metrics.latency.observe(self.took)
             self.spent(tokens or {})
         if not self.failure:
-            metrics.seconds.labels(*self.broad).observe(self.age)
+            metrics.seconds.labels(*self.broad).observe(self.took)
             self.good(tokens or {}, said)
         self.question = NOTHING  # it may be remembered for long, what was asked must not be
         metrics.ended(self.where[1])
@@ -168,7 +168,7 @@ class Exchange:
     def good(self, tokens: dict[str, int], said: Said | None) -> None:
         """What a judged answer's pace and text say of its engine."""
         if self.first is not None and tokens.get("out", 0) > 1:
-            seconds = max(0.0, self.age - self.first - self.unread) / (tokens["out"] - 1)
+            seconds = max(0.0, self.took - self.first - self.unread) / (tokens["out"] - 1)
             self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:

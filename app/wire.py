@@ -57,10 +57,12 @@ class Reply:
     async def read(self, seconds: float, came: Callable[[int], None] = lambda size: None) -> bytes:
         """All of it. `came` is told how many bytes there are so far, and may raise. Raises as `head`."""
         until, parts, size = self.line.loop.time() + seconds, [], 0
-        while (part := await self.next(until - self.line.loop.time())) is not None:
-            parts.append(part)
-            size += len(part)
-            came(size)
+        while self.pieces or not self.ended:
+            part = await self.next(until - self.line.loop.time())
+            if part is not None:
+                parts.append(part)
+                size += len(part)
+                came(size)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     async def more(self, until: float) -> None:
