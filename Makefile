@@ -8,6 +8,7 @@ WORKERS ?= 3
 SCENARIOS ?= tests/e2e/scenarios
 export SLUICE_CACHE ?= $(shell [ $$(id -u) = 0 ] && echo /var/cache/sluice || echo $$HOME/.cache/sluice)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+unexport PYTHONDONTWRITEBYTECODE # each of the many processes would compile all that it imports
 
 .PHONY: help check test contract e2e existing summary infrastructure $(FOLDERS) demo lab lab-down lab-status tools bases image gates environment rest perf bench clients engine test-tools
 

@@ -102,7 +102,7 @@ def alertmanager(tmp_path: Path, slack: Slack) -> Iterator[str]:
 def post(url: str, alerts: list[dict]) -> None:
     body, kind = json.dumps(alerts).encode(), {"content-type": "application/json"}
     request = urllib.request.Request(f"{url}/api/v2/alerts", body, kind)
-    for _ in range(100):
+    for _ in range(600):
         try:
             urllib.request.urlopen(request, timeout=5).close()
         except OSError:

@@ -61,7 +61,7 @@ def test_the_page_offers_both_kinds_of_user(blank_process: str) -> None:
 
 
 def fetched(url: str) -> str:
-    for _ in range(100):  # it listens a moment before it answers
+    for _ in range(600):  # it listens a moment before it answers
         try:
             with urllib.request.urlopen(url, timeout=5) as reply:
                 return str(reply.read().decode())

@@ -170,7 +170,7 @@ async def test_a_hanging_engine_does_not_slow_the_prober_down_and_is_bounded(rea
 
 async def livez(port: int) -> int:
     async with aiohttp.ClientSession() as session:
-        for _ in range(100):
+        for _ in range(600):
             try:
                 return (await session.get(f"http://127.0.0.1:{port}/livez")).status
             except aiohttp.ClientConnectorError:
