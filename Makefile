@@ -21,7 +21,7 @@ check: environment ## Lint, types, schemas and generated files, in under a minut
 	$(PYTHON) -m rollouts.generate --check
 	$(PYTHON) -m lab.linters
 
-test: test-tools ## Everything that needs no engine and no cluster, in WORKERS=3 processes
+test: test-tools ## Everything that needs no engine and no cluster, in so many processes: WORKERS=n
 	$(PYTHON) -m pytest -n $(WORKERS) tests
 
 contract: environment ## What Sluice relies on in an engine, held against the real vLLM, alone and behind the gateway

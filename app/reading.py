@@ -35,7 +35,7 @@ class Reading(FlowControl):
     def resume_reading(self) -> None:
         if self.held:
             self.read_paused = False
-        elif self.read_paused:
+        else:
             super().resume_reading()
 
 

@@ -35,7 +35,7 @@ def never_served(site: Site) -> Seen:
         "a watch ends": watched == Aborted.code and "never served" in words,
         "git keeps its file": office.text(path_of(FIRST)) == text,
         "mended, it goes without steps": mended.says("goes without steps"),
-        "and serves": site.cluster(FIRST).state().verdict() == "promoted" and not site.cluster(FIRST).unready(),
+        "and serves": site.serves(FIRST),
     }
 
 

@@ -115,13 +115,14 @@ class Site:
         found = listed("pods", environment, "-l", part("engine"))
         return sorted({one["spec"]["containers"][0]["image"] for one in found})
 
-    def settled(self, environment: str) -> None:
-        """Wait until engine and gateway are promoted and all there; raises NotReady when they are not in time."""
+    def serves(self, environment: str) -> bool:
+        """Whether engine and gateway are promoted and all there."""
         cluster = self.cluster(environment)
-        waited(
-            lambda: cluster.state().verdict() == "promoted" and not cluster.unready(),
-            f"{environment}: it does not settle",
-        )
+        return cluster.state().verdict() == "promoted" and not cluster.unready()
+
+    def settled(self, environment: str) -> None:
+        """Wait until it serves; raises NotReady when it does not in time."""
+        waited(lambda: self.serves(environment), f"{environment}: it does not settle")
 
     def alone(self, environment: str) -> None:
         """End all other environments: the scenes left look at none of them, and their probes take two cores' CPU."""
