@@ -43,7 +43,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         key = gateway.keys.of(request.headers.get("authorization")) if entry.source == "user" else None
         client: Client = request.scope[CLIENT]
         entry.key = client.key = hold.key = key.name if key else ""
-        gateway.slots.look(key, client.before)  # before anything is spent on a request that cannot be taken
+        gateway.slots.look(key)  # before anything is spent on a request that cannot be taken
         asked = meant(await call.read(request, gateway.settings, hold), gateway.settings)
         caps.checked(asked, gateway.settings)
         gateway.shapes.check(path, asked)
@@ -74,7 +74,7 @@ def begun(request: Request, gateway: Gateway) -> Entry:
     """What the log will say of it, with the id that its answer carries even when it is refused."""
     state: dict[str, Any] = request.scope["state"]
     entry: Entry = state["entry"]
-    entry.id = call.identity(request, gateway.ids.new)
+    entry.id = call.identity(request.headers.get("x-request-id", ""), gateway.ids.new)
     entry.trace = gateway.traces.begin(request.headers.get("traceparent", ""))
     state["headers"] = {"x-request-id": entry.id}
     return entry

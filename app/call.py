@@ -163,8 +163,7 @@ def user_of(request: Request, document: dict[str, Any]) -> str:
     return str(request.headers.get("x-sluice-user") or document.get("user") or "")[:256]
 
 
-def identity(request: Request, fresh: Callable[[], str]) -> str:
-    given = request.headers.get("x-request-id", "")
+def identity(given: str, fresh: Callable[[], str]) -> str:
     return given if 0 < len(given) <= 128 and given.isprintable() else fresh()
 
 

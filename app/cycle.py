@@ -16,7 +16,6 @@ class Client:
         self.gone = False
         self.key = ""  # whose requests came last
         self.sent = False  # the whole of the request that is being read
-        self.before = 0  # requests of the key that came before the one that is being read, and wait
         self.leave: Callable[[], None] | None = None  # called when it goes away
 
     def watch(self, leave: Callable[[], None]) -> None:

@@ -175,9 +175,3 @@ def whose(app: FastAPI, authorization: str) -> Key | None:
         return gateway.keys.of(authorization) if gateway else None
     except Refusal:
         return None
-
-
-def full(app: FastAPI, key: Key | None, before: int) -> bool:
-    """Whether a request will be refused, with so many of its key's before it that wait."""
-    gateway = running(app)
-    return bool(gateway and gateway.slots.refusal(key, before))

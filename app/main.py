@@ -7,6 +7,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -34,6 +35,7 @@ from app.quota import Quotas
 from app.routes import feedback, health, metrics, openai, predict
 from app.samples import sampling
 from app.settings import Settings
+from app.shed import Shed
 from app.slots import Slots
 from app.traces import Traces
 from app.turns import Turns
@@ -58,6 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
+    short = [one.path for one in openai.router.routes if isinstance(one, APIRoute) and one.endpoint is openai.generate]
+    app.state.shed = Shed(app, short, counters.http, journal)
     app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http, ended=journal.add, said=lambda: unplaced(app))
     app.add_exception_handler(ApiError, api_error)

@@ -4,7 +4,6 @@ Whoever is refused can read why, also one who sends all of a body first: until t
 """
 
 import asyncio
-import functools
 import json
 import random
 from collections.abc import Callable
@@ -12,50 +11,35 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from app.cycle import CLIENT, Client, Cycle, Parting
+from app.cycle import CLIENT, Cycle, Parting
 from app.errors import Refusal
-from app.keys import Key, shown
-from app.reading import PIECE_BYTES, Reading
-from app.rest import Rest, nothing
-from app.turns import Turns
+from app.queued import Queued
+from app.reading import Reading
+from app.rest import nothing
 
 MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 # for a last request, which is lost on a connection that closes in the same moment: longer than clients keep idle ones
 # (httpx 5 s, aiohttp 15 s), shorter than SLUICE_DRAIN_SECONDS, and not all at once
 LAST_SECONDS = 16.0, 25.0
-GOING_ON = " goes on"  # of a key, its line of those who have more to send: no new request waits behind them
 DROPPED_BYTES, DROP_SECONDS = 32 * 1024 * 1024, 5.0  # of what is sent on after its answer: no more is read, nor longer
 
 
-class Protocol(HttpToolsProtocol):
-    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it.
-
-    What comes in a moment when there is too much to do waits unread, in the order of the key that it shows.
-    """
+class Protocol(Queued):
+    """`head_seconds` to send a request's head, `send_seconds` to read what was sent to it."""
 
     head_seconds, send_seconds = 10.0, 30.0
     said: Callable[[], dict[str, str]] = staticmethod(dict)  # headers of what is refused before it is a request
-    turns: Turns  # of the loop
-    flow: Reading
-    whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
-    full: Callable[[Key | None, int], bool] = staticmethod(lambda key, before: False)  # for one more, behind so many
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.other = Client()
         self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
-        self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
         self.dropped = 0  # bytes of it
-        self.parted = False  # we have said all: what still comes is no request
-        self.going = False  # the gateway drains: the next answer is the last
         self.refusal = Refusal(400, "invalid_http", "this is not an HTTP/1.1 request")
-        self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
-        self.waiting = 0  # pieces of requests that have come, and whose turn has not
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -81,69 +65,14 @@ class Protocol(HttpToolsProtocol):
         self.pipeline.clear()
         self.cycle = None  # type: ignore[assignment]
 
-    def eof_received(self) -> bool | None:  # type: ignore[override]
-        """The client says no more: True when the connection is closed later, for that costs as well."""
-        if self.turns.room():
-            return None
-        self.turns.wait(self.other.key, self.transport.close)
-        return True
-
-    def data_received(self, data: bytes) -> None:
-        self.other.before = 0
-        if self.parted or (not self.waiting and self.turns.room()):
-            self.received(data)
-            return
-        key = None if self.waiting else self.named(data)
-        if self.turns.first(self.other.key) or (not self.waiting and self.told(key)):
-            self.received(data)
-        else:
-            self.wait(data, self.other.key)
-
-    def named(self, data: bytes) -> Key | None:
-        """The key that a request shows in its first bytes: it is known for this connection's from then on."""
-        key = self.whose(shown(data))
-        if key:
-            self.other.key = key.name
-        return key
-
-    def told(self, key: Key | None) -> bool:
-        """Whether this request will be refused, and may be so at once, ahead of its key's others."""
-        before = self.turns.requests[self.other.key]
-        if self.turns.overtaken or not self.full(key, before):
-            return False
-        self.turns.overtaken, self.other.before = True, before
-        return True
-
-    def wait(self, data: bytes, key: str) -> None:
-        """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
-        if self.waiting or len(data) >= PIECE_BYTES:
-            self.flow.hold()
-        self.waiting += 1
-        self.turns.requests[key] += 1
-        self.turns.wait(key, functools.partial(self.go_on, data, key))
-
-    def go_on(self, data: bytes, key: str) -> None:
-        self.waiting -= 1
-        self.turns.requests[key] -= 1
-        if self.transport.is_closing():
-            return
-        if self.flow.held and not self.waiting:
-            self.flow.release()
-        self.received(data)
-
-    def received(self, data: bytes) -> None:
-        if len(data) >= PIECE_BYTES:  # what is left of it is read by turns
-            if not self.other.key:
-                self.named(data)
-            self.flow.hold()
-            self.turns.wait(self.other.key + GOING_ON, self.flow.release)
+    def read(self, data: bytes) -> None:
         if self.drop_timer:
             self.dropped += len(data)
             if self.dropped > DROPPED_BYTES:
                 self.transport.close()
         if self.parted:
             return
-        super().data_received(data)
+        super().read(data)
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)

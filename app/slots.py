@@ -33,17 +33,17 @@ class Slots:
             places = self.per_engine * engines
             self.most = min(self.limit, places, math.ceil(SPREAD * places / arms.gateways))
 
-    def look(self, key: Key | None, before: int = 0) -> None:
-        """Nothing, when there is a place; `before` are the key's requests that came sooner and wait unread.
+    def look(self, key: Key | None) -> None:
+        """Nothing, when there is a place.
 
         Raises:
             Busy: there is none, or not for this key.
         """
-        if refusal := self.refusal(key, before):
+        if refusal := self.refusal(key):
             raise refusal
 
-    def refusal(self, key: Key | None, before: int) -> Busy | None:
-        """What `look` raises."""
+    def refusal(self, key: Key | None, before: int = 0) -> Busy | None:
+        """What `look` raises; `before` are the key's requests that came sooner and wait unread."""
         taken = self.taken + before
         if taken >= self.most:
             return Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")

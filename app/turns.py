@@ -13,6 +13,7 @@ from itertools import islice
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
 AHEAD = 2  # keys that get one thing done in each turn ahead of all that waits: those with little to do
 SECONDS = 0.00015  # of a turn while work waits: a request of somebody else waits for about three of them
+REFUSING_SECONDS = 0.001  # of a turn for refusals: of a crowd they end sooner than one of them would seem slow
 NONE = 4  # turns in a row, at the most, in which nothing is done of what waits
 Work = Callable[[], None]
 
@@ -32,7 +33,7 @@ class Turns:
         self.short: dict[str, None] = {}  # those of them with no more than would be done in one turn; the next first
         self.requests = Counter[str]()  # among what waits, by key
         self.served = set[str]()  # who got something done ahead of others in this turn
-        self.overtaken = False  # a refusal went ahead of its own key's requests in this turn
+        self.refusals: deque[Work] = deque()  # which take next to nothing, and wait for no work
         self.turning = False  # the end of this turn will be seen
 
     def room(self) -> bool:
@@ -66,16 +67,23 @@ class Turns:
         elif len(queue) > self.size:
             self.short.pop(key, None)
 
+    def refuse(self, work: Work) -> None:
+        """A refusal, whoever asked: it is given in one of the next turns."""
+        self.ask()
+        self.refusals.append(work)
+
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
         self.fit()
-        self.done, self.turning, self.overtaken = 0, bool(self.waiting), False
+        self.done, self.turning = 0, bool(self.waiting or self.refusals)
         self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)
         for key in list(islice(self.short, AHEAD)):
             self.served.add(key)
             self.next(key)()
+        while self.refusals and self.clock() - self.began < REFUSING_SECONDS:
+            self.refusals.popleft()()
         while self.waiting and self.done < self.most:
             self.done += 1
             self.next(next(iter(self.waiting)))()
