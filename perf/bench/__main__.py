@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from perf import cpu, engine, report
+from perf import awake, cpu, engine, report
 from perf.bench import profile, results, rounds, servers
 from perf.bench.rounds import Raw
 from perf.errors import Failed, PerfError
@@ -81,9 +81,10 @@ async def bench(asked: argparse.Namespace) -> dict[str, str]:
     theirs = theirs[:1]
     os.sched_setaffinity(0, ours)
     began, raw = checkout.origin(), Raw()
-    await against_the_blank(raw, asked, theirs, ours)
-    if asked.engine != "none":
-        await against_the_engine(raw, asked, theirs, ours)
+    with awake.cores([*theirs, *ours]):
+        await against_the_blank(raw, asked, theirs, ours)
+        if asked.engine != "none":
+            await against_the_engine(raw, asked, theirs, ours)
     found = results.figures(raw)
     states = results.states(found, raw)
     where = await profiled(theirs, ours) if results.missed(states) else []

@@ -2,8 +2,9 @@
 
 Each load runs beside ordinary users, who ask at a steady rate with a key of their own; so they do alone, before and
 after each load. It is repeated until they have asked often enough for a p99.
-The gateway has a core. The other one is shared by the users' process, the engine and the attacker's process: that one
-runs only while the others rest (SCHED_IDLE), or users would wait for their own core, which no gateway can help.
+The gateway has a core, which stays awake. The other one is shared by the users' process, the engine and the attacker's
+process: that one runs only while the others rest (SCHED_IDLE), or users would wait for their own core, which no gateway
+can help.
 `--soak SECONDS` then repeats them in shorter rounds, each kept and judged, the gateway's memory too; `--only WORD` runs
 the loads of that name.
 """
@@ -26,7 +27,7 @@ from typing import Any
 
 import uvloop
 
-from perf import cpu, report
+from perf import awake, cpu, report
 from perf.bench import attack, client, others, servers
 from perf.bench.attack import Reply
 from perf.bench.servers import Server
@@ -138,7 +139,7 @@ async def run(asked: argparse.Namespace) -> dict[str, Any]:
     os.sched_setaffinity(0, ours)
     cpu.unpaused()
     names = [name for name in LOADS if asked.only in name]
-    with guarded(theirs[:1], ours) as (gateway, engine):
+    with awake.cores(theirs[:1]), guarded(theirs[:1], ours) as (gateway, engine):
         await others.alone(gateway.port, FIRST.quiet)  # warm-up
         return judged(await soaked(lambda pace: passed(gateway, engine, names, pace), asked.soak), asked.soak)
 
