@@ -60,9 +60,9 @@ def create_app(settings: Settings) -> FastAPI:
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))
-    short = [one.path for one in openai.router.routes if isinstance(one, APIRoute) and one.endpoint is openai.generate]
-    app.state.shed = Shed(app, short, counters.http, journal)
-    app.add_middleware(Door, gateway=app, endpoint=openai.generate, refuse=api_error)
+    routes = {one.path: one for one in app.routes if isinstance(one, APIRoute) and one.endpoint is openai.generate}
+    app.state.shed = Shed(app, routes, counters.http, journal)
+    app.add_middleware(Door, routes=routes, refuse=api_error)
     app.add_middleware(Counting, requests=counters.http, ended=journal.add, said=lambda: unplaced(app))
     app.add_exception_handler(ApiError, api_error)
     app.add_exception_handler(HTTPException, http_error)

@@ -1,7 +1,8 @@
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
@@ -24,10 +25,7 @@ async def usual(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def door() -> Door:
-    router, app = APIRouter(), FastAPI()
-    router.post("/v1/completions")(answers)
-    app.include_router(router)
-    return Door(usual, app, answers, refuse)
+    return Door(usual, {"/v1/completions": APIRoute("/v1/completions", answers, methods=["POST"])}, refuse)
 
 
 async def asked(path: str, method: str = "POST", body: bytes = b"", kind: str = "http") -> tuple[int, bytes]:
