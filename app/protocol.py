@@ -18,8 +18,8 @@ from app.errors import Refusal
 from app.queued import Queued
 from app.reading import Reading
 from app.rest import nothing
+from app.shed import MAX_HEADERS
 
-MAX_HEADERS = 100
 MAX_HEAD_BYTES = 32 * 1024
 # for a last request, which is lost on a connection that closes in the same moment: longer than clients keep idle ones
 # (httpx 5 s, aiohttp 15 s), shorter than SLUICE_DRAIN_SECONDS, and not all at once

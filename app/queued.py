@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -11,11 +11,19 @@ from app.cycle import Client
 from app.keys import Key, shown
 from app.reading import PIECE_BYTES, Reading
 from app.rest import Rest
+from app.shed import Shed
 from app.turns import Turns
 
-Said = Callable[[bytes], bytes]  # an answer, with the lines that the server says of itself: whoever asks counts it
-
 GOING_ON = " goes on"  # of a key, its line of those who have more to send: no new request waits behind them
+
+
+class Refused(NamedTuple):
+    """A request that will find no place, with so many of its key's before it."""
+
+    data: bytes
+    key: Key | None
+    before: int
+    began: float  # the turn in which it came
 
 
 class Queued(HttpToolsProtocol):
@@ -24,8 +32,7 @@ class Queued(HttpToolsProtocol):
     turns: Turns  # of the loop
     flow: Reading
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
-    # how a request of a key is refused, behind so many that wait; None when it is to be read
-    shed: Callable[[bytes, Key | None, int], Said | None] = staticmethod(lambda data, key, before: None)
+    shed: Shed
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -35,7 +42,8 @@ class Queued(HttpToolsProtocol):
         self.drop_timer: asyncio.TimerHandle | None = None  # while what is sent on is read for nobody
         self.rest = Rest(self.loop, self.timeout_keep_alive, self.timeout_keep_alive_handler)
         self.waiting = 0  # pieces of requests that have come, and whose turn has not
-        self.refused: tuple[bytes, Said] | None = None  # such a piece, and its answer
+        self.known = False  # it has been refused before
+        self.refused: Refused | None = None  # such a piece, which needs no turn of its key
 
     def data_received(self, data: bytes) -> None:
         if self.parted or (not self.waiting and self.turns.room()):
@@ -44,10 +52,11 @@ class Queued(HttpToolsProtocol):
         key = None if self.waiting else self.named(data)
         if self.turns.first(self.other.key):
             self.received(data)
-        elif self.resting and (said := self.shed(data, key, self.turns.requests[self.other.key])):
-            self.refused = data, said
+        elif self.resting and self.shed.due(key, before := self.turns.before(self.other.key)):
+            self.refused = Refused(data, key, before, self.turns.began)
             self.waiting += 1
-            self.turns.refuse(self.turn_away)
+            # to make two thousand connections is easy: one that has been answered before waits for none of them
+            self.turns.refuse(self.turn_away, ahead=self.known or self.cycle is not None)
         else:
             self.wait(data, self.other.key)
 
@@ -64,19 +73,22 @@ class Queued(HttpToolsProtocol):
         return key
 
     def turn_away(self) -> None:
-        """Say what has been decided; a gateway that drains says more than that, and takes the usual way."""
-        if not self.refused:
-            return
-        (data, said), self.refused = self.refused, None
-        self.waiting -= 1
-        if self.transport.is_closing():
-            return
-        if self.going:
-            self.received(data)
-            return
-        self.transport.write(said(b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)))
-        self.server_state.total_requests += 1
-        self.rest.begin()
+        """Refuse what came, or have it wait for a place after all."""
+        if found := self.refused:
+            self.waiting, self.refused = self.waiting - 1, None
+            if not self.transport.is_closing() and not self.answered(found):
+                self.wait(found.data, self.other.key)
+
+    def answered(self, found: Refused) -> bool:
+        """A gateway that drains says more than that it is full."""
+        own = b"".join(b"%b: %b\r\n" % pair for pair in self.server_state.default_headers)
+        answer = None if self.going else self.shed.given(*found, own)
+        if answer:
+            self.transport.write(answer)
+            self.server_state.total_requests += 1
+            self.known = True
+            self.rest.begin()
+        return bool(answer)
 
     def wait(self, data: bytes, key: str) -> None:
         """Until its turn; it must not pile up, but to stop a client costs more than to read a request."""
@@ -87,14 +99,18 @@ class Queued(HttpToolsProtocol):
         self.turns.wait(key, functools.partial(self.go_on, data, key))
 
     def go_on(self, data: bytes, key: str) -> None:
-        self.turn_away()  # it came before
-        self.waiting -= 1
+        sooner, self.refused = self.refused, None
+        self.waiting -= 2 if sooner else 1
+        if not self.transport.is_closing():
+            if sooner and not self.answered(sooner):
+                self.received(sooner.data)
+            if self.flow.held and not self.waiting:
+                self.flow.release()
+            self.received(data)
+        self.loop.call_soon(self.passed, key)  # its task has begun by then, and found a place or none
+
+    def passed(self, key: str) -> None:
         self.turns.requests[key] -= 1
-        if self.transport.is_closing():
-            return
-        if self.flow.held and not self.waiting:
-            self.flow.release()
-        self.received(data)
 
     def received(self, data: bytes) -> None:
         if len(data) >= PIECE_BYTES:  # what is left of it is read by turns

@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import DefaultFormatter
 
-from app.gateway import unplaced, whose
+from app.gateway import Whose, unplaced
 from app.protocol import Protocol
 from app.reading import PIECE_BYTES, Reader
 from app.settings import Settings
@@ -99,8 +99,8 @@ def reserve(files: int) -> None:
 
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
-    own |= {"said": staticmethod(lambda: unplaced(app)), "whose": staticmethod(lambda shown: whose(app, shown))}
-    own |= {"shed": app.state.shed.said, "turns": app.state.turns}
+    own |= {"said": staticmethod(lambda: unplaced(app)), "whose": Whose(app)}
+    own |= {"shed": app.state.shed, "turns": app.state.turns}
     protocol = type("PatientProtocol", (Protocol,), own)
     read = {"protocol": protocol, "piece": memoryview(bytearray(PIECE_BYTES))}
     return uvicorn.Config(

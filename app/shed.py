@@ -20,9 +20,8 @@ from app.errors import shaped
 from app.gateway import running, unplaced
 from app.journal import Entry, Journal
 from app.keys import Key
-from app.protocol import MAX_HEADERS
-from app.queued import Said
 
+MAX_HEADERS = 100  # of one request
 LINES = re.compile(rb"(?:[A-Za-z0-9_-]+:[ -~]*\r\n)+")
 OTHER_WAYS = frozenset((b"transfer-encoding", b"x-sluice-probe"))
 
@@ -34,28 +33,29 @@ class Shed:
         self.app, self.requests, self.journal = app, requests, journal
         self.paths = {path.encode(): path for path in paths}
 
-    def said(self, data: bytes, key: Key | None, before: int) -> Said | None:
-        """How a request is refused with so many of its key's before it; None when it is not, or not here."""
+    def due(self, key: Key | None, before: int) -> bool:
+        """Whether a request will be refused, with so many of its key's before it."""
+        gateway = running(self.app)
+        return bool(gateway and gateway.slots.full(key, before))
+
+    def given(self, data: bytes, key: Key | None, before: int, began: float, own: bytes) -> bytes | None:
+        """The refusal, counted, with the lines that the server says of itself; None when it is not due, or not here."""
         gateway = running(self.app)
         busy = gateway.slots.refusal(key, before) if gateway else None
-        found = fields(data) if busy else None
         path = self.paths.get(data[len(b"POST ") :].partition(b" ")[0])
+        found = fields(data) if busy and path else None
         if not gateway or not busy or not path or not found or (gateway.keys.path and not key):
             return None
         entry = Entry(method="POST", path=path, code=busy.code, key=key.name if key else "", status=busy.status)
         entry.id = call.identity(found.get(b"x-request-id", b"").decode(), gateway.ids.new)
         entry.trace = gateway.traces.begin(found.get(b"traceparent", b"").decode())
-
-        def given(own: bytes) -> bytes:
-            refused(gateway, entry.source, busy)
-            self.requests.labels(entry.method, path, str(busy.status)).inc()
-            entry.seconds, entry.ended = time.perf_counter() - entry.began, time.time()
-            self.journal.add(entry)
-            more = tuple((busy.headers | unplaced(self.app)).items())
-            first, last = written(busy.status, busy.code, busy.message, more)
-            return b"".join((first, own, b"x-request-id: ", entry.id.encode(), b"\r\n", last))
-
-        return given
+        entry.began, entry.seconds, entry.ended = began, time.perf_counter() - began, time.time()
+        refused(gateway, entry.source, busy)
+        self.requests.labels(entry.method, path, str(busy.status)).inc()
+        self.journal.add(entry)
+        more = tuple((busy.headers | unplaced(self.app)).items())
+        first, last = written(busy.status, busy.code, busy.message, more)
+        return b"".join((first, own, b"x-request-id: ", entry.id.encode(), b"\r\n", last))
 
 
 @lru_cache(maxsize=64)

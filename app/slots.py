@@ -44,18 +44,27 @@ class Slots:
 
     def refusal(self, key: Key | None, before: int = 0) -> Busy | None:
         """What `look` raises; `before` are the key's requests that came sooner and wait unread."""
+        code = self.full(key, before)
+        if code == "overloaded":
+            return Busy(429, code, f"{self.most} requests are under way: try again in a second")
+        if code == "concurrency_exceeded" and key:
+            return Busy(429, code, f"{key.concurrency} requests of this key{self.whose()} are under way")
+        if code:
+            return Busy(429, code, "this key holds most of the places: try again in a second")
+        return None
+
+    def full(self, key: Key | None, before: int = 0) -> str:
+        """The code of that refusal, empty where there is a place."""
         taken = self.taken + before
         if taken >= self.most:
-            return Busy(429, "overloaded", f"{self.most} requests are under way: try again in a second")
+            return "overloaded"
         if key:
             held = self.held[key.name] + before
             if key.concurrency and held >= key.concurrency:
-                return Busy(
-                    429, "concurrency_exceeded", f"{key.concurrency} requests of this key{self.whose()} are under way"
-                )
+                return "concurrency_exceeded"
             if held >= GREED * (self.most - taken):
-                return Busy(429, "unfair", "this key holds most of the places: try again in a second")
-        return None
+                return "unfair"
+        return ""
 
     def take(self, key: Key | None) -> None:
         """Take a place, to be freed with `free`. Raises as `look`."""

@@ -13,7 +13,7 @@ from itertools import islice
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
 AHEAD = 2  # keys that get one thing done in each turn ahead of all that waits: those with little to do
 SECONDS = 0.00015  # of a turn while work waits: a request of somebody else waits for about three of them
-REFUSING_SECONDS = 0.001  # of a turn for refusals: of a crowd they end sooner than one of them would seem slow
+REFUSING_SECONDS = 0.0003  # of a turn for refusals
 NONE = 4  # turns in a row, at the most, in which nothing is done of what waits
 Work = Callable[[], None]
 
@@ -32,15 +32,21 @@ class Turns:
         self.waiting: dict[str, deque[Work]] = {}  # the next key first
         self.short: dict[str, None] = {}  # those of them with no more than would be done in one turn; the next first
         self.requests = Counter[str]()  # among what waits, by key
+        self.begun = 0  # in this turn, as there was room: what it needs it may not have taken yet
         self.served = set[str]()  # who got something done ahead of others in this turn
-        self.refusals: deque[Work] = deque()  # which take next to nothing, and wait for no work
+        self.refusals: deque[Work] = deque()  # which take next to nothing and wait for no work, the next first
         self.turning = False  # the end of this turn will be seen
+
+    def before(self, key: str) -> int:
+        """How many requests of a key come before one that comes now, and have not found their place yet."""
+        return self.requests[key] + self.begun
 
     def room(self) -> bool:
         """Whether work may be done at once: then it counts as done. Nothing overtakes what waits."""
         if self.waiting or self.done >= self.size:
             return False
         self.done += 1
+        self.begun += 1
         self.ask()
         return True
 
@@ -67,15 +73,18 @@ class Turns:
         elif len(queue) > self.size:
             self.short.pop(key, None)
 
-    def refuse(self, work: Work) -> None:
-        """A refusal, whoever asked: it is given in one of the next turns."""
+    def refuse(self, work: Work, ahead: bool = False) -> None:
+        """A refusal, whoever asked: it is given in one of the next turns, `ahead` of those that came before it."""
         self.ask()
-        self.refusals.append(work)
+        if ahead:
+            self.refusals.appendleft(work)
+        else:
+            self.refusals.append(work)
 
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
         self.fit()
-        self.done, self.turning = 0, bool(self.waiting or self.refusals)
+        self.done, self.begun, self.turning = 0, 0, bool(self.waiting or self.refusals)
         self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)

@@ -12,9 +12,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.protocol import MAX_HEADERS
 from app.settings import Settings
-from app.shed import fields
+from app.shed import MAX_HEADERS, fields
 
 LIMITED, GREEDY = "limited", "greedy"
 PATH = "/v1/completions"
@@ -41,10 +40,10 @@ class Crowd:
 
     def __init__(self, door: Any) -> None:
         self.door, self.turns = door, door.gateway.pool.turns
-        self.work = {key: deque([lambda: None]) for key in (LIMITED, GREEDY, "")}
 
     def comes(self) -> None:
-        self.turns.waiting, self.turns.turning = dict(self.work), True
+        self.turns.waiting = {key: deque([lambda: None]) for key in (LIMITED, GREEDY, "")}
+        self.turns.turning = True
 
     async def refusal(self) -> None:
         """One is there."""
@@ -159,33 +158,73 @@ async def test_all_else_takes_the_usual_way(door: Any, crowd: Crowd, asked: byte
     crowd.comes()
     line.writer.write(asked)
     async with asyncio.timeout(20):
-        while not sum(door.gateway.pool.turns.requests.values()):
+        while not (crowd.turns.refusals or sum(crowd.turns.requests.values())):
             await asyncio.sleep(0.01)
-    assert not crowd.turns.refusals
+    crowd.turns.most = 0
+    crowd.turns.turn()
+    assert sum(crowd.turns.requests.values()) == 1
     crowd.goes()
     assert (await line.answer())[0] == status
 
 
+@pytest.mark.parametrize(("taken", "status"), [(0, 200), (10**6, 429)])
 async def test_a_request_that_follows_on_its_connection_is_answered_after_it(
-    door: Any, engine: Any, crowd: Crowd
+    door: Any, crowd: Crowd, taken: int, status: int
 ) -> None:
     line = await Line.of(door)
     filled(door, "overloaded")
     crowd.comes()
-    line.writer.write(asking())
+    line.writer.write(asking(GREEDY, "x-request-id: first"))
     await crowd.refusal()
-    line.writer.write(asking())
+    line.writer.write(asking(GREEDY, "x-request-id: second"))
     async with asyncio.timeout(20):
         while not crowd.turns.requests[GREEDY]:
             await asyncio.sleep(0.01)
-    door.gateway.slots.taken = 0
-    crowd.turns.refusals.rotate(1)
+    door.gateway.slots.taken = taken
     (refusal,) = crowd.turns.refusals
     crowd.turns.refusals.clear()
     crowd.goes()
     refusal()  # late: it was said before
 
-    assert [(await line.answer())[0], (await line.answer())[0]] == [429, 200]
+    answers = [await line.answer(), await line.answer()]
+    assert [(one[0], one[1]["x-request-id"]) for one in answers] == [(status, "first"), (status, "second")]
+
+
+async def test_who_finds_a_place_after_all_is_answered_in_its_keys_turn(door: Any, crowd: Crowd) -> None:
+    line = await Line.of(door)
+    filled(door, "overloaded")
+    crowd.comes()
+    line.writer.write(asking())
+    await crowd.refusal()
+    door.gateway.slots.taken, crowd.turns.most = 0, 0
+    crowd.turns.turn()
+    assert crowd.turns.requests[GREEDY] == 1
+    crowd.goes()
+    assert (await line.answer())[0] == 200
+
+
+@pytest.mark.parametrize("usual", [True, False])
+async def test_a_connection_that_has_been_answered_waits_for_no_new_one(door: Any, crowd: Crowd, usual: bool) -> None:
+    known, new = await Line.of(door), await Line.of(door)
+    filled(door, "overloaded")
+    if not usual:
+        crowd.comes()
+    known.writer.write(asking())
+    if not usual:
+        await crowd.refusal()
+        crowd.goes()
+    assert (await known.answer())[0] == 429
+
+    crowd.comes()
+    for number, line in enumerate((new, known), 1):
+        line.writer.write(asking())
+        async with asyncio.timeout(20):
+            while len(crowd.turns.refusals) < number:
+                await asyncio.sleep(0.01)
+    crowd.turns.refusals.popleft()()
+    assert (await known.answer())[0] == 429
+    crowd.goes()
+    assert (await new.answer())[0] == 429
 
 
 async def test_who_goes_away_meanwhile_is_not_counted_and_who_meets_a_drain_hears_of_it(

@@ -153,3 +153,13 @@ async def test_refusals_take_a_bounded_part_of_each_turn_and_are_given_in_their_
 
     assert parts == [3, 6, 7]
     assert done == list(range(7))
+
+
+def test_what_has_just_begun_may_have_no_place_yet_and_counts_until_the_next_turn() -> None:
+    turns = Turns(3, still)
+    turns.turning = True
+    turns.requests["a"] = 2
+    assert [turns.room() for _ in range(4)] == [True, True, True, False]
+    assert turns.before("a") == 5
+    turns.turn()
+    assert turns.before("a") == 2
