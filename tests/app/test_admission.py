@@ -95,7 +95,7 @@ async def test_who_is_refused_last_gives_its_place_on_all_gateways_back(
     monkeypatch.setattr(keyed.gateway.quotas, "begin", leased)
     monkeypatch.setattr(keyed.gateway.quotas, "end", lambda key, lease: given.append((key and key.name, lease)))
     assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 200
-    monkeypatch.setattr(keyed.gateway.slots, "look", lambda key, before: None)
+    monkeypatch.setattr(keyed.gateway.slots, "look", lambda key: None)
     monkeypatch.setattr(keyed.gateway.slots, "take", Slots(0).look)
     assert (await keyed.post(COMPLETIONS, ASKED, authorization="Bearer alice"))[0] == 429
 
