@@ -1,6 +1,6 @@
 """A refusal for want of a place, from a request's first bytes: before it is parsed, routed or a task of its own.
 
-Of a crowd most are refused, and the usual way costs three times as much. Only what is certainly one whole ordinary
+Of a crowd most are refused, and the usual way costs more than twice as much. Only what is certainly one whole ordinary
 generation is answered here, with the usual way's words, counts and line in the log; all else goes that way.
 """
 
