@@ -170,7 +170,7 @@ def unplaced(app: FastAPI) -> dict[str, str]:
 
 
 class Whose:
-    """Whose requests come: a crowd shows one API key again and again, and to compare costs a fifth of a hash."""
+    """Whose requests come: a crowd shows one API key again and again, and to compare costs a third of a hash."""
 
     def __init__(self, app: FastAPI) -> None:
         self.app = app
