@@ -46,12 +46,14 @@ class Protocol(Queued):
         self.parting = Parting(transport, self.part)
         self.flow = Reading(transport)
         self.rest.begin()  # uvicorn waits for ever for the first request of a connection
+        self.loop.call_soon(self.lobby.enter, self.flow)  # not yet: the loop begins to read behind this
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self.head_timer, self.send_timer, self.drop_timer):
             if timer:
                 timer.cancel()
         super().connection_lost(exc)
+        self.lobby.leave(self.flow)
         if self.turns.room():
             self.other.go()
         else:  # many may go at once, and what ends with them is work too

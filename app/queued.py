@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.cycle import Client
 from app.keys import Key, shown
+from app.lobby import Lobby
 from app.reading import PIECE_BYTES, Reading
 from app.rest import Rest
 from app.shed import Shed
@@ -30,6 +31,7 @@ class Queued(HttpToolsProtocol):
     """What has come and may be read now is for `read`."""
 
     turns: Turns  # of the loop
+    lobby: Lobby  # of the loop
     flow: Reading
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
     shed: Shed
@@ -76,7 +78,11 @@ class Queued(HttpToolsProtocol):
         """Refuse what came, or have it wait for a place after all."""
         if found := self.refused:
             self.waiting, self.refused = self.waiting - 1, None
-            if not self.transport.is_closing() and not self.answered(found):
+            if self.transport.is_closing():
+                return
+            if self.answered(found):
+                self.lobby.enter(self.flow)
+            else:
                 self.wait(found.data, self.other.key)
 
     def answered(self, found: Refused) -> bool:

@@ -15,6 +15,14 @@ class Reading(FlowControl):
         super().__init__(transport)
         self.held = False
 
+    @property
+    def closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def fileno(self) -> int:
+        number: int = self._transport.get_extra_info("socket").fileno()
+        return number
+
     def hold(self) -> None:
         """Read no more until `release`, whatever uvicorn says."""
         self.held = True
@@ -23,7 +31,7 @@ class Reading(FlowControl):
 
     def release(self) -> None:
         self.held = False
-        if not self.read_paused and not self._transport.is_closing():
+        if not self.read_paused and not self.closing:
             self._transport.resume_reading()
 
     def pause_reading(self) -> None:

@@ -18,6 +18,7 @@ from uvicorn.config import LOGGING_CONFIG
 from uvicorn.logging import DefaultFormatter
 
 from app.gateway import Whose, unplaced
+from app.lobby import Lobby
 from app.protocol import Protocol
 from app.reading import PIECE_BYTES, Reader
 from app.settings import Settings
@@ -100,7 +101,7 @@ def reserve(files: int) -> None:
 def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.Config:  # noqa: S104 - a pod's own address
     own: dict[str, object] = {"head_seconds": settings.head_seconds, "send_seconds": settings.send_seconds}
     own |= {"said": staticmethod(lambda: unplaced(app)), "whose": Whose(app)}
-    own |= {"shed": app.state.shed, "turns": app.state.turns}
+    own |= {"shed": app.state.shed, "turns": app.state.turns, "lobby": Lobby(app.state.turns)}
     protocol = type("PatientProtocol", (Protocol,), own)
     read = {"protocol": protocol, "piece": memoryview(bytearray(PIECE_BYTES))}
     return uvicorn.Config(

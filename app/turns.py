@@ -11,9 +11,10 @@ from collections.abc import Callable
 from itertools import islice
 
 ROOM = 16  # of a twentieth of a millisecond each, which nobody notices
-AHEAD = 2  # keys that get one thing done in each turn ahead of all that waits: those with little to do
+AHEAD = 2  # keys that get something done in each turn ahead of all that waits: those with little to do
+EACH = 4  # things: two requests at once need as many, and would wait for one another
 SECONDS = 0.00015  # of a turn while work waits: a request of somebody else waits for about three of them
-REFUSING_SECONDS = 0.0003  # of a turn for refusals
+REFUSING_SECONDS = 0.00015  # of a turn for refusals
 NONE = 4  # turns in a row, at the most, in which nothing is done of what waits
 Work = Callable[[], None]
 
@@ -33,8 +34,9 @@ class Turns:
         self.short: dict[str, None] = {}  # those of them with no more than would be done in one turn; the next first
         self.requests = Counter[str]()  # among what waits, by key
         self.begun = 0  # in this turn, as there was room: what it needs it may not have taken yet
-        self.served = set[str]()  # who got something done ahead of others in this turn
+        self.served = Counter[str]()  # in this turn ahead of others, by key
         self.refusals: deque[Work] = deque()  # which take next to nothing and wait for no work, the next first
+        self.crowded = False  # until this turn ends
         self.turning = False  # the end of this turn will be seen
 
     def before(self, key: str) -> int:
@@ -43,7 +45,7 @@ class Turns:
 
     def room(self) -> bool:
         """Whether work may be done at once: then it counts as done. Nothing overtakes what waits."""
-        if self.waiting or self.done >= self.size:
+        if self.waiting or self.crowded or self.done >= self.size:
             return False
         self.done += 1
         self.begun += 1
@@ -56,11 +58,17 @@ class Turns:
             self.turning = True
             asyncio.get_running_loop().call_soon(self.turn)
 
+    def crowd(self) -> None:
+        """Requests come that nobody has read, and may be somebody else's: until the turn ends there is no room."""
+        self.crowded = True
+        self.ask()
+
     def first(self, key: str) -> bool:
-        """Whether work may be done at once although there is no room: one of a key that has nothing waiting."""
-        if key in self.waiting or key in self.served or len(self.served) >= AHEAD:
+        """Whether work may be done at once although there is no room: some of a key that has nothing waiting."""
+        many = self.served[key] >= EACH if key in self.served else len(self.served) >= AHEAD
+        if many or key in self.waiting:
             return False
-        self.served.add(key)
+        self.served[key] += 1
         return True
 
     def wait(self, key: str, work: Work) -> None:
@@ -84,13 +92,15 @@ class Turns:
     def turn(self) -> None:
         """The next turn begins: for those that wait first."""
         self.fit()
-        self.done, self.begun, self.turning = 0, 0, bool(self.waiting or self.refusals)
+        self.done, self.begun, self.crowded = 0, 0, False
+        self.turning = bool(self.waiting or self.refusals)
         self.served.clear()
         if self.turning:  # asked for before anything is done, which may fail
             asyncio.get_running_loop().call_soon(self.turn)
         for key in list(islice(self.short, AHEAD)):
-            self.served.add(key)
-            self.next(key)()
+            while key in self.waiting and self.served[key] < EACH:
+                self.served[key] += 1
+                self.next(key)()
         while self.refusals and self.clock() - self.began < REFUSING_SECONDS:
             self.refusals.popleft()()
         while self.waiting and self.done < self.most:
