@@ -46,7 +46,7 @@ async def against_the_blank(raw: Raw, asked: argparse.Namespace, theirs: Sequenc
         say("time between tokens")
         await rounds.between_tokens(raw, ways, asked.rounds)
         say("requests per second")
-        loaded = {results.DIRECT: blank, "bare_asgi": bare, results.GATEWAY: gateway}
+        loaded = {"bare_asgi": bare, results.GATEWAY: gateway, results.DIRECT: blank}
         await rounds.throughput(raw, loaded, asked.rounds, theirs, blank.url + "/v1/chat/completions")
         say("frames per second")
         await rounds.paced_frames(raw, gateway, asked.rounds)
