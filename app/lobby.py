@@ -11,7 +11,7 @@ import select
 from app.reading import Reading
 from app.turns import Turns
 
-FEW = 6
+FEW = 6  # connections, of some 20 us each
 
 
 class Lobby:

@@ -1,5 +1,4 @@
 import asyncio
-import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -39,19 +38,13 @@ def connections() -> Iterator[list[Connection]]:
         one.theirs.close()
 
 
-async def turned() -> None:
-    """What the loop was told by now has been done."""
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.Event().wait(), 0.02)
-
-
 async def test_of_those_that_speak_up_at_once_only_so_many_are_read_in_a_turn_and_the_first_first(
     connections: list[Connection],
 ) -> None:
     lobby, full = Lobby(turns := Turns()), list[bool]()
     for one in connections:
         lobby.enter(one)  # type: ignore[arg-type]
-    await turned()
+    lobby.call()
     assert not any(one.read for one in connections)
 
     for one in reversed(connections):
@@ -75,7 +68,9 @@ async def test_who_goes_away_is_read_too_and_only_the_loop_looks(connections: li
     for one in connections[:2]:
         lobby.enter(one)  # type: ignore[arg-type]
     connections[0].theirs.close()
-    await turned()
+    async with asyncio.timeout(5):
+        while not connections[0].read:
+            await asyncio.sleep(0.001)
     assert [one.read for one in connections[:2]] == [True, False]
 
 

@@ -43,6 +43,21 @@ def asking(key: str, **more: Any) -> bytes:
     return head + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
+def lobby(door: Any) -> list[Protocol]:
+    """Those whose next word waits for its turn to be read."""
+    return [one for one in door.server.server_state.connections if one.flow in one.lobby.sockets]
+
+
+async def test_a_new_connection_is_read_by_turns_until_it_has_said_something(door: Any) -> None:
+    ((reader, writer),) = await lines(door, 1)
+    async with asyncio.timeout(5):
+        while not lobby(door):
+            await asyncio.sleep(0.01)
+        writer.write(asking("one"))
+        assert b" 200 " in await reader.readline()
+    assert not lobby(door)
+
+
 async def test_a_request_does_not_wait_behind_the_many_of_another_key(door: Any, engine: Any) -> None:
     made = await lines(door, MANY + 1)
     for _, writer in made[:-1]:
@@ -91,6 +106,8 @@ async def test_who_will_find_no_place_is_told_so_ahead_of_those_that_came_before
     turns.turn()
     async with asyncio.timeout(5):
         assert b" 429 " in await reader.readline()
+    (refused,) = lobby(door)  # the other one waits for its turn
+    assert refused.transport.get_extra_info("peername") == writer.get_extra_info("sockname")
     assert door.outcomes() == {"rejected": 1}
     while turns.waiting:
         turns.turn()
