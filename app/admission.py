@@ -45,7 +45,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
         entry.key = client.key = hold.key = key.name if key else ""
         gateway.slots.look(key)  # before anything is spent on a request that cannot be taken
         asked = meant(await call.read(request, gateway.settings, hold), gateway.settings)
-        caps.checked(asked, gateway.settings)
+        caps.checked(asked, gateway.settings, hold.size)
         gateway.shapes.check(path, asked)
         who = described(request.headers, call.user_of(request, asked), entry.key)
         if key:

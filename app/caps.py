@@ -1,6 +1,7 @@
 """What a request may ask for at most, and of what kind: checked before any engine sees it."""
 
 import re
+import sys
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,11 +17,12 @@ TEXT_PARTS = {"text", "input_text", "output_text", "refusal"}
 TEXT_FIELDS = {"type", "text", "refusal", "annotations", "logprobs", "cache_control"}
 WITHIN = "data:"  # among the allowed hosts: media that needs no fetching, as large as a body and a prompt may be
 MEDIA = re.compile(r"data:(image|audio|video)/[a-z0-9.+-]+;base64,")
+PARTS = ("content", "output")  # of a message, or of what a tool has said
 TEXT_OF = ("messages", "prompt", "input", "instructions", "suffix", "tools", "response_format")
 
 
-def checked(document: Document, settings: Settings) -> None:
-    """Nothing, when all is well.
+def checked(document: Document, settings: Settings, size: int = sys.maxsize) -> None:
+    """Nothing, when all is well. `size` is that of the body which it was read from, in bytes.
 
     Raises:
         Refusal: a field is above its cap, of another type, or not allowed here.
@@ -34,7 +36,7 @@ def checked(document: Document, settings: Settings) -> None:
     numbers(document, COUNTS, settings.max_n, least=1)
     numbers(document, LOGPROBS, settings.max_logprobs, least=-1, switches=True)
     stops(document.get("stop"), settings.max_stop)
-    prompts(document, settings)
+    prompts(document, settings, size)
 
 
 def numbers(document: Document, names: tuple[str, ...], most: int, least: int, *, switches: bool = False) -> None:
@@ -58,33 +60,33 @@ def stops(stop: Any, most: int) -> None:
         raise Refusal(400, "invalid_value", message, "stop")
 
 
-def prompts(document: Document, settings: Settings) -> None:
+def prompts(document: Document, settings: Settings, size: int) -> None:
     batch = document.get("prompt", document.get("input"))
     if isinstance(batch, list) and len(batch) > settings.max_batch and not isinstance(batch[0], int):
         raise Refusal(400, "invalid_value", f"at most {settings.max_batch} prompts at once", "prompt")
-    length = sum([size(document[name]) for name in TEXT_OF if name in document])
-    if length > settings.max_prompt_chars:
-        message = f"the prompt is longer than {settings.max_prompt_chars} characters or tokens"
+    most = settings.max_prompt_chars  # no text has more characters than it took bytes
+    if size > most and sum([length(document[name]) for name in TEXT_OF if name in document]) > most:
+        message = f"the prompt is longer than {most} characters or tokens"
         raise Refusal(400, "context_length_exceeded", message, "messages" if "messages" in document else "prompt")
     for name in ("messages", "input"):
         found = document.get(name)
         for item in found if isinstance(found, list) else ():
-            if isinstance(item, dict):
-                parts(item.get("content"), settings, name)
-                parts(item.get("output"), settings, name)
+            for content in map(item.get, PARTS) if isinstance(item, dict) else ():
+                if isinstance(content, (dict, list)):
+                    parts(content, settings, name)
 
 
-def size(found: Any) -> int:
+def length(found: Any) -> int:
     """Characters of all texts in it, and one for each number: a prompt may be a list of tokens."""
     if isinstance(found, str):
         return len(found)
     if isinstance(found, dict):
-        return sum(map(size, found.values()))
-    return sum(map(size, found)) if isinstance(found, list) else 1
+        return sum(map(length, found.values()))
+    return sum(map(length, found)) if isinstance(found, list) else 1
 
 
-def parts(content: Any, settings: Settings, where: str) -> None:
-    for part in content if isinstance(content, list) else [content] if isinstance(content, dict) else ():
+def parts(content: Document | list[Any], settings: Settings, where: str) -> None:
+    for part in content if isinstance(content, list) else [content]:
         if isinstance(part, str):
             continue
         if not isinstance(part, dict) or not (is_text(part) or is_allowed_media(part, settings.media)):

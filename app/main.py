@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.arms import Board, static
 from app.baseline import Baseline
@@ -45,6 +45,12 @@ LEASE_SPARE_SECONDS = 60  # beyond the longest request
 
 
 class Application(FastAPI):
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:  # type: ignore[override]
+        """As FastAPI and Starlette have it, but for their two coroutines around each step of a request."""
+        scope["app"] = self
+        self.middleware_stack = self.middleware_stack or self.build_middleware_stack()
+        return self.middleware_stack(scope, receive, send)
+
     def build_middleware_stack(self) -> ASGIApp:
         """Without Starlette's outermost layer: every frame passes it, and what it does `Counting` has done already."""
         outermost: Any = super().build_middleware_stack()

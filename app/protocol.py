@@ -10,7 +10,9 @@ from collections.abc import Callable
 from http import HTTPStatus
 from itertools import chain
 from typing import Any
+from urllib.parse import unquote
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.cycle import CLIENT, Cycle, Parting
@@ -35,7 +37,8 @@ class Protocol(Queued):
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.head_bytes: int | None = 0  # of the head that is being read; None while there is none
+        self.head_bytes: int | None = 0  # of the head that is being read, but for this piece; None while there is none
+        self.piece = 0  # bytes of what is read now
         self.head_timer: asyncio.TimerHandle | None = None
         self.send_timer: asyncio.TimerHandle | None = None
         self.dropped = 0  # bytes of it
@@ -74,7 +77,8 @@ class Protocol(Queued):
                 self.transport.close()
         if self.parted:
             return
-        super().read(data)
+        self.piece = len(data)
+        self.parse(data)
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)
@@ -93,24 +97,48 @@ class Protocol(Queued):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= MAX_HEADERS:  # the others are not even read
             raise self.too_large()
-        super().on_header(name, value)
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def too_large(self) -> Refusal:
         self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
         return self.refusal
 
     def on_headers_complete(self) -> None:
+        """As uvicorn does it, but for its websockets, its limits and its prefix of paths."""
         if self.head_timer:
             self.head_timer.cancel()
-        self.head_bytes = self.head_timer = None
-        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > MAX_HEAD_BYTES:
+        most, self.head_bytes, self.head_timer = (self.head_bytes or 0) + self.piece, None, None
+        if most > MAX_HEAD_BYTES < len(self.url) + sum(map(len, chain.from_iterable(self.headers))):
             raise self.too_large()
-        super().on_headers_complete()
-        self.cycle.__class__ = Cycle  # its task has not begun
-        self.cycle.transport = self.parting  # type: ignore[assignment]
-        if self.going:
-            self.cycle.keep_alive = False
+        parser, scope, url = self.parser, self.scope, httptools.parse_url(self.url)
+        version, path = parser.get_http_version(), url.path.decode("ascii")
+        scope["method"], scope["http_version"] = parser.get_method().decode("ascii"), version
+        scope["path"], scope["raw_path"] = (unquote(path) if "%" in path else path), url.path
+        scope["query_string"] = url.query or b""
+        sooner, self.cycle = self.cycle, self.made(version != "1.0" and not self.going and parser.should_keep_alive())
+        if sooner is None or sooner.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:  # it was sent before that one was answered
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
+
+    def made(self, keep_alive: bool) -> Cycle:
+        return Cycle(
+            self.scope,
+            self.parting,  # type: ignore[arg-type]
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            self.expect_100_continue,
+            keep_alive,
+            self.on_response_complete,
+        )
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -35,6 +35,7 @@ class Queued(HttpToolsProtocol):
     flow: Reading
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
     shed: Shed
+    parse = HttpToolsProtocol.data_received
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -127,7 +128,7 @@ class Queued(HttpToolsProtocol):
         self.read(data)
 
     def read(self, data: bytes) -> None:
-        super().data_received(data)
+        self.parse(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client says no more: True when the connection is closed later, for that costs as well."""

@@ -109,6 +109,7 @@ def config(app: FastAPI, settings: Settings, host: str = "0.0.0.0") -> uvicorn.C
         host=host,
         port=settings.port,
         loop="uvloop",
+        interface="asgi3",  # uvicorn would look for a coroutine function
         http=type("PatientReader", (Reader,), read),
         ws="none",
         proxy_headers=False,  # no one asks from which address a request came
