@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.admission import Admitted
 from app.cycle import CLIENT
 from app.errors import ApiError, Blocked, Busy, EngineFault, Refusal
-from app.gateway import DRAINED, headers, rescued
+from app.gateway import DRAINED, Header, headers
 from app.relay import Opened
 from app.rescue import Rescue
 
@@ -23,9 +23,9 @@ class Answer(Response):
     """Relays while the client is there; whatever happens, the exchange ends with an outcome."""
 
     def __init__(self, admitted: Admitted) -> None:
-        self.gateway, self.exchange = admitted.gateway, admitted.exchange
-        self.rescue = Rescue(admitted.gateway, admitted.call, admitted.arms, admitted.exchange)
-        self.said = headers(admitted.arms, admitted.exchange, admitted.call)
+        self.gateway, self.call, self.arms, self.exchange = admitted
+        self.rescue = Rescue(*admitted)
+        self.more: list[Header] = []  # beside who gave it
         self.status_code, self.background = 200, None
         self.started = False
 
@@ -63,10 +63,8 @@ class Answer(Response):
             raise
 
     async def pass_on(self, opened: Opened, send: Send) -> None:
-        if self.rescue.rescued:
-            self.said |= rescued(self.exchange)
         # what is left of a client's wait is the gateway's own doing: its releases are judged by that
-        self.said["server-timing"] = f"engine;dur={1000 * opened.took:.2f}"
+        self.more.append((b"server-timing", b"engine;dur=%.2f" % (1000 * opened.took)))
         if opened.rest is None:
             await self.start(send, 200, opened.kind, len(opened.first))
             await send(body(opened.first, more=False))
@@ -94,17 +92,16 @@ class Answer(Response):
             await send(body(stream.event(error) if stream else error.event, more=False))
             return
         content = json.dumps(error.document).encode()
-        self.said |= error.headers
+        self.more += [(name.encode(), value.encode()) for name, value in error.headers.items()]
         await self.start(send, error.status, "application/json", len(content))
         await send(body(content, more=False))
 
     async def start(self, send: Send, status: int, kind: str, length: int | None = None) -> None:
         self.started = True
-        self.said["content-type"] = kind
+        said = [*headers(self.arms, self.exchange, self.call), *self.more, (b"content-type", kind.encode("latin-1"))]
         if length is not None:
-            self.said["content-length"] = str(length)
-        raw = [(name.encode(), value.encode("latin-1")) for name, value in self.said.items()]
-        await send({"type": "http.response.start", "status": status, "headers": raw})
+            said.append((b"content-length", b"%d" % length))
+        await send({"type": "http.response.start", "status": status, "headers": said})
 
 
 def body(content: bytes, more: bool) -> Message:

@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from app.settings import Settings
 
@@ -35,7 +36,7 @@ class Arms:
     stable_release: str = ""  # what stable runs, where that is known to be another than `release`
     gateways: int = 1  # that share these engines
 
-    @property
+    @cached_property
     def step(self) -> str:
         """The weight as the metrics' label; without a release in progress everything is at 100."""
         return f"{self.weight:g}" if self.in_progress else "100"
@@ -44,10 +45,10 @@ class Arms:
     def has_canary(self) -> bool:
         return self.in_progress and self.canary_started
 
-    def given_by(self, arm: str) -> tuple[str, str]:
-        """Version and revision of what an arm runs: `release` is the one in progress, whichever arm answers."""
-        release = self.stable_release if arm == STABLE and self.stable_release else self.release
-        return parts_of(release)
+    @cached_property
+    def given_by(self) -> dict[str, tuple[str, str]]:
+        """Version and revision of what each arm runs: `release` is the one in progress, whichever arm answers."""
+        return {STABLE: parts_of(self.stable_release or self.release), CANARY: parts_of(self.release)}
 
     def engines(self, arm: str) -> tuple[str, ...]:
         return self.canary if arm == CANARY else self.stable

@@ -14,7 +14,7 @@ class Seat:
 
     def __init__(self, balance: "Balance", engine: str) -> None:
         self.balance, self.engine = balance, engine
-        balance.inflight[engine] += 1
+        balance.inflight[engine] = balance.inflight.get(engine, 0) + 1
 
     def __enter__(self) -> str:
         return self.engine
@@ -24,14 +24,15 @@ class Seat:
 
     def leave(self) -> None:
         inflight = self.balance.inflight
-        inflight[self.engine] -= 1
-        if not inflight[self.engine]:
+        if left := inflight[self.engine] - 1:
+            inflight[self.engine] = left
+        else:
             del inflight[self.engine]
 
 
 class Balance:
     def __init__(self) -> None:
-        self.inflight: Counter[str] = Counter()
+        self.inflight: dict[str, int] = {}  # a Counter's zeros are Python's own to find and to delete
         self.failures: Counter[str] = Counter()
         self.open_until: dict[str, float] = {}
 
@@ -40,8 +41,8 @@ class Balance:
         if len(engines) == 1:
             return Seat(self, engines[0])
         closed = self.closed(engines)
-        lowest = min(self.inflight[engine] for engine in closed)
-        return Seat(self, random.choice([one for one in closed if self.inflight[one] == lowest]))  # noqa: S311
+        lowest = min(self.inflight.get(engine, 0) for engine in closed)
+        return Seat(self, random.choice([one for one in closed if self.inflight.get(one, 0) == lowest]))  # noqa: S311
 
     def closed(self, engines: Sequence[str]) -> Sequence[str]:
         """Those that may be asked: all, when all keep failing, for the gates need to see an arm fail."""

@@ -50,7 +50,7 @@ class Baseline:
             self.metrics.bound.labels(self.arms.rollout, self.release, *what, origin).set(seconds)
         waiting, self.unjudged = self.unjudged, deque(maxlen=UNJUDGED)
         for where, kind, took in waiting:
-            self.metrics.unmeasured.labels(*where, kind).dec()
+            self.metrics.unmeasured.of[*where, kind].dec()
             self.judge(where, kind, took)
 
     def judge(self, where: Where, kind: str, seconds: float) -> None:
@@ -60,9 +60,9 @@ class Baseline:
         limit = self.bounds.get((where[-1], kind))
         if limit is None:
             self.unjudged.append((where, kind, seconds))
-            self.metrics.unmeasured.labels(*where, kind).inc()
+            self.metrics.unmeasured.of[*where, kind].inc()
         elif seconds > limit:
-            self.metrics.slow.labels(*where, kind).inc()
+            self.metrics.slow.of[*where, kind].inc()
 
     def add(self, arm: str, source: str, kind: str, seconds: float) -> None:
         """Remember a judged request's time."""

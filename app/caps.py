@@ -12,6 +12,7 @@ Document = dict[str, Any]
 LENGTHS = ("max_tokens", "max_completion_tokens", "max_output_tokens", "max_new_tokens", "min_tokens")
 COUNTS = ("n", "best_of")
 LOGPROBS = ("logprobs", "top_logprobs", "prompt_logprobs")
+NUMBERS = frozenset((*LENGTHS, *COUNTS, *LOGPROBS))
 MAX_STOP_CHARS = 256
 TEXT_PARTS = {"text", "input_text", "output_text", "refusal"}
 TEXT_FIELDS = {"type", "text", "refusal", "annotations", "logprobs", "cache_control"}
@@ -32,23 +33,25 @@ def checked(document: Document, settings: Settings, size: int = sys.maxsize) -> 
         raise Refusal(404, "model_not_found", f"there is no model of that name, only {settings.model_name}", "model")
     if settings.allowed and (extra := sorted(set(document) - settings.allowed)):
         raise Refusal(400, "unknown_parameter", "this field is not allowed here", extra[0][:64])
-    numbers(document, LENGTHS, settings.max_tokens, least=0)
-    numbers(document, COUNTS, settings.max_n, least=1)
-    numbers(document, LOGPROBS, settings.max_logprobs, least=-1, switches=True)
-    stops(document.get("stop"), settings.max_stop)
+    for name in filter(NUMBERS.__contains__, document):
+        number(name, document[name], settings)
+    if "stop" in document:
+        stops(document["stop"], settings.max_stop)
     prompts(document, settings, size)
 
 
-def numbers(document: Document, names: tuple[str, ...], most: int, least: int, *, switches: bool = False) -> None:
-    """`switches` when true and false are good as well."""
-    for name in filter(document.__contains__, names):
-        value = document[name]
-        if value is None or (switches and isinstance(value, bool)):
-            continue
-        # a text would be made a number by an engine, past these caps; 3.0 is a whole number in JSON
-        whole = isinstance(value, float) and value.is_integer()
-        if isinstance(value, bool) or not (whole or isinstance(value, int)) or not least <= value <= most:
-            raise Refusal(400, "invalid_value", f"{name} must be a whole number from {least} to {most}", name)
+def number(name: str, value: Any, settings: Settings) -> None:
+    least, most = 0, settings.max_tokens
+    if name in COUNTS:
+        least, most = 1, settings.max_n
+    if name in LOGPROBS:
+        least, most = -1, settings.max_logprobs
+    if value is None or (name in LOGPROBS and isinstance(value, bool)):
+        return
+    # a text would be made a number by an engine, past these caps; 3.0 is a whole number in JSON
+    whole = isinstance(value, float) and value.is_integer()
+    if isinstance(value, bool) or not (whole or isinstance(value, int)) or not least <= value <= most:
+        raise Refusal(400, "invalid_value", f"{name} must be a whole number from {least} to {most}", name)
 
 
 def stops(stop: Any, most: int) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import deque
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from app.words import Words, normal
 
 QUEUED = 1000  # answers that wait to be looked at; when more come, the oldest go unseen
 GATHER_SECONDS = 0.02  # so long they wait at least: waking up for each would cost as much as looking at it
+LOOKING_SECONDS = 0.0001  # at once: one long text, or some short ones
 LONGEST_UNIT = 40  # characters that come again and again
 Told = Callable[[dict[str, bool]], None]
 TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a ruler, or a laugh
@@ -21,11 +23,11 @@ TIMES, LEAST_LOOP = 12, 24  # fewer times, or fewer characters in all, may be a 
 def found(said: Said, asked: Question, words: Words) -> dict[str, bool]:
     """Those of metrics.CHECKS that can be made, and whether they found something wrong in any of the texts."""
     texts = [text_of(pieces) for pieces in said.texts] or [""]
-    wrong = {
-        "empty": not all(map(str.strip, texts)),
-        "replacement": any("\ufffd" in text for text in texts),
-        "repetition": any(loops(text.rstrip()) for text in texts),
-    }
+    wrong = {"empty": False, "replacement": False, "repetition": False}
+    for text in texts:
+        wrong["empty"] |= not text.strip()
+        wrong["replacement"] |= "\ufffd" in text
+        wrong["repetition"] |= loops(text.rstrip())
     if asked.json and not said.short:
         wrong["json"] = any(not is_json(text, asked.json) for text in texts)
     if not asked.json and (expected := script.asked(asked.text)):
@@ -82,9 +84,10 @@ class Checker:
             await self.wanted.wait()
             await asyncio.sleep(GATHER_SECONDS)
             while self.waiting:
-                self.look(*self.waiting.popleft())
-                if self.waiting:
-                    await asyncio.sleep(0)  # one text at a time between the frames of others
+                began = time.perf_counter()
+                while self.waiting and time.perf_counter() - began < LOOKING_SECONDS:
+                    self.look(*self.waiting.popleft())
+                await asyncio.sleep(0)  # others' frames are between
             self.wanted.clear()
 
     def look(self, where: Where, said: Said, asked: Question = question.NOTHING, told: Told = unheard) -> None:
@@ -94,5 +97,5 @@ class Checker:
             results = {"replacement": True}
         told(results)
         for check, bad in results.items():
-            self.metrics.checked.labels(*where, check, "bad" if bad else "ok").inc()
+            self.metrics.checked.of[*where, check, "bad" if bad else "ok"].inc()
         self.metrics.ended(where[1])

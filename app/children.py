@@ -5,33 +5,37 @@ one by one each time, a dozen times per request.
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
 
-class Known(MetricWrapperBase):
-    """Remembers children by their labels' values, until some are removed."""
+class Children(dict[tuple[object, ...], Any]):
+    """By the values of their labels; one that is not there yet is made."""
 
-    known: dict[tuple[object, ...], Any]
+    def __init__(self, made: Callable[..., Any]) -> None:
+        self.made = made
+
+    def __missing__(self, values: tuple[object, ...]) -> Any:
+        found = self[values] = self.made(*values)
+        return found
+
+
+class Known(MetricWrapperBase):
+    @cached_property
+    def of(self) -> Children:
+        """`of[values]` is what `labels(*values)` gives, remembered until some are removed."""
+        return Children(super().labels)
 
     def labels(self, *values: object, **named: object) -> Any:
-        if named:
-            return super().labels(*values, **named)
-        try:
-            return self.known[values]
-        except AttributeError:
-            self.known = {}
-        except KeyError:
-            pass
-        found = self.known[values] = super().labels(*values)
-        return found
+        return super().labels(*values, **named) if named else self.of[values]
 
     def remove_by_labels(self, labels: Mapping[str, str]) -> None:
         """Forget all: a child that is gone from the registry would count for nobody."""
-        self.known = {}
+        self.of.clear()
         super().remove_by_labels(dict(labels))
 
 

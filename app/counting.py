@@ -1,12 +1,12 @@
 """Counts every answer by endpoint and status; plain ASGI, for a middleware task per frame would cost three times."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
-from prometheus_client import Counter
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.children import KnownCounter
 from app.description import STATUSES
 from app.errors import shaped
 from app.journal import Entry
@@ -18,7 +18,7 @@ class Counting:
     """`ended` gets what is known of a request, once it is over; each answer has the headers of `said`, or its own."""
 
     def __init__(
-        self, app: ASGIApp, requests: Counter, ended: Callable[[Entry], None], said: Callable[[], dict[str, str]]
+        self, app: ASGIApp, requests: KnownCounter, ended: Callable[[Entry], None], said: Callable[[], dict[str, str]]
     ) -> None:
         self.app, self.requests, self.ended, self.said = app, requests, ended, said
         self.own = {name.encode() for name in said()}
@@ -30,22 +30,20 @@ class Counting:
         entry = Entry()
         scope.setdefault("state", {})["entry"] = entry
 
-        def count(status: int) -> None:
-            entry.path, entry.status = getattr(scope.get("route"), "path", "other"), status
-            self.requests.labels(scope["method"], entry.path, str(status)).inc()
-
-        async def counted(message: Message) -> None:
+        def counted(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                count(message["status"])
-                message["headers"] = self.completed(message.get("headers", ()))
-            await send(message)
+                entry.path, entry.status = getattr(scope.get("route"), "path", "other"), message["status"]
+                self.requests.of[scope["method"], entry.path, str(entry.status)].inc()
+                if not entry.exchange:
+                    message["headers"] = self.completed(message.get("headers", ()))
+            return send(message)
 
         try:
             await self.app(scope, receive, counted)
         except Exception:
             if not entry.status:  # a fault of our own: in OpenAI's shape too, and counted
                 failed = shaped(500, *STATUSES[500], None)
-                said = scope["state"].get("headers", {})  # of the request, like its id
+                said = self.said() | scope["state"].get("headers", {})  # of the request, like its id
                 closes = {"connection": "close"}  # as the server then does: nobody sends on it what would be lost
                 await JSONResponse(failed, 500, said | closes)(scope, receive, counted)
             raise

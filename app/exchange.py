@@ -32,8 +32,8 @@ class Ledger:
             self.step, self.judged = step, Counter()
         over = self.over_cap(arm, user) if source == "user" and user and arms.in_progress else False
         where = (arms.rollout, arms.release, arms.step, arm, source)
-        self.metrics.started.labels(*where).inc()
-        self.metrics.inflight.labels(arm).inc()
+        self.metrics.started.of[where].inc()
+        self.metrics.inflight.of[(arm,)].inc()
         exchange = Exchange(self, where, arm, source, over, stream, arms)
         self.running.add(exchange)
         return exchange
@@ -41,8 +41,8 @@ class Ledger:
     def refused(self, arms: Arms, source: str, ending: str) -> None:
         """Count a request that was sent away before it had an arm, as stable's: no canary has seen it."""
         where = (arms.rollout, arms.release, arms.step, STABLE, source)
-        self.metrics.started.labels(*where).inc()
-        self.metrics.requests.labels(*where, ending).inc()
+        self.metrics.started.of[where].inc()
+        self.metrics.requests.of[*where, ending].inc()
 
     def over_cap(self, arm: str, user: str) -> bool:
         self.judged[arm, user] += 1
@@ -92,7 +92,7 @@ class Exchange:
     @property
     def given_by(self) -> tuple[str, str]:
         """Version and revision of what has answered, or should have."""
-        return self.arms.given_by(STABLE if self.rescued else self.arm)
+        return self.arms.given_by[STABLE if self.rescued else self.arm]
 
     @property
     def age(self) -> float:
@@ -103,7 +103,7 @@ class Exchange:
         if self.first is not None or self.failure:
             return
         self.first = self.age
-        self.ledger.metrics.ttft.labels(*self.broad).observe(self.first)
+        self.ledger.metrics.ttft.of[self.broad].observe(self.first)
         self.paced("ttft", self.first)
 
     def paced(self, kind: str, seconds: float) -> None:
@@ -123,7 +123,7 @@ class Exchange:
         if self.ended is None:
             judged = ending in outcome.JUDGED
             self.ended = "over_user_cap" if self.over and judged else (judged and self.failure) or ending
-            self.ledger.metrics.requests.labels(*self.where, self.ended).inc()
+            self.ledger.metrics.requests.of[*self.where, self.ended].inc()
 
     def end(self, ending: str, tokens: dict[str, int] | None = None, said: Said | None = None) -> None:
         """Count how it ended, with the tokens and the text of a good answer; only the first call does."""
@@ -135,7 +135,7 @@ class Exchange:
         self.tokens = self.usage.get("out")
         self.said = said if self.keep else None
         metrics = self.ledger.metrics
-        metrics.inflight.labels(self.arm).dec()
+        metrics.inflight.of[(self.arm,)].dec()
         self.ledger.running.discard(self)
         if self.whenever:
             self.whenever(self.cost(ending, tokens or {}))
@@ -144,7 +144,7 @@ class Exchange:
             metrics.latency.observe(self.took)
             self.spent(tokens or {})
         if not self.failure:
-            metrics.seconds.labels(*self.broad).observe(self.took)
+            metrics.seconds.of[self.broad].observe(self.took)
             self.good(tokens or {}, said)
         self.question = NOTHING  # it may be remembered for long, what was asked must not be
         metrics.ended(self.where[1])
@@ -163,13 +163,13 @@ class Exchange:
     def spent(self, tokens: dict[str, int]) -> None:
         rollout, release, _, arm, _ = self.where
         for direction, number in tokens.items():
-            self.ledger.metrics.tokens.labels(rollout, release, STABLE if self.failure else arm, direction).inc(number)
+            self.ledger.metrics.tokens.of[rollout, release, STABLE if self.failure else arm, direction].inc(number)
 
     def good(self, tokens: dict[str, int], said: Said | None) -> None:
         """What a judged answer's pace and text say of its engine."""
         if self.first is not None and tokens.get("out", 0) > 1:
             seconds = max(0.0, self.took - self.first - self.unread) / (tokens["out"] - 1)
-            self.ledger.metrics.tpot.labels(*self.broad).observe(seconds)
+            self.ledger.metrics.tpot.of[self.broad].observe(seconds)
             self.paced("tpot", seconds)
         if self.ended == outcome.OK and said is not None:
             self.looking = True

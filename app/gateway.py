@@ -1,6 +1,7 @@
 """The parts of one gateway, put together: what a route needs to answer a request."""
 
 import asyncio
+import functools
 import hmac
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -31,6 +32,7 @@ from app.variant import NONE
 from app.words import Words
 
 DRAINED = "drained"  # why an answer was cancelled
+Header = tuple[bytes, bytes]
 BYTES_PER_TOKEN = 4  # of a prompt, about; 3 are a Chinese character
 
 
@@ -110,8 +112,7 @@ class Gateway:
         exchange = self.ledger.begin(place.arms, place.arm, call.source, call.user, stream=call.stream)
         exchange.question, exchange.prompt = call.question, len(call.body) // BYTES_PER_TOKEN
         exchange.variant = place.chosen.name if place.chosen is not NOTHING else ""
-        hold = call.hold
-        exchange.whenever = lambda tokens: self.free(key, tokens, lease, hold)
+        exchange.whenever = functools.partial(self.free, key, lease, call.hold)
         if self.recorder:
             self.recorder.begin(call.id, call.user, exchange)
         return exchange
@@ -121,7 +122,7 @@ class Gateway:
         """The words that no answer may hold, where there are such."""
         return self.words.now or None if self.words and self.settings.block_words else None
 
-    def free(self, key: Key | None, tokens: int, lease: str, hold: Hold) -> None:
+    def free(self, key: Key | None, lease: str, hold: Hold, tokens: int) -> None:
         self.slots.free(key)
         hold.free()
         if key:
@@ -139,22 +140,21 @@ class Gateway:
         loop.call_later(self.settings.drain_seconds, self.close)
 
 
-def headers(arms: Arms, exchange: Exchange, call: Call) -> dict[str, str]:
+def headers(arms: Arms, exchange: Exchange, call: Call) -> list[Header]:
     """What every answer says about who gave it; a probe also hears which release is judged."""
-    probe = {"x-sluice-rollout": arms.rollout, "x-sluice-release": arms.release} if call.source == "probe" else {}
-    return {
-        "x-request-id": call.id,
-        "x-sluice-arm": exchange.arm,
-        "x-sluice-version": exchange.given_by[0],
-        "x-sluice-variant": exchange.variant or NONE,
-        "x-sluice-step": arms.step,
-        **probe,
-    }
+    judged = (arms.rollout, arms.release) if call.source == "probe" else ()
+    version, variant = exchange.given_by[0], exchange.variant or NONE
+    common = given(exchange.arm, version, variant, arms.step, exchange.rescued, *judged)
+    return [(b"x-request-id", call.id.encode("latin-1")), *common]
 
 
-def rescued(exchange: Exchange) -> dict[str, str]:
-    """What changes in that when stable has answered in the canary's place."""
-    return {"x-sluice-rescued": "1", "x-sluice-version": exchange.given_by[0]}
+@functools.lru_cache(maxsize=1024)
+def given(arm: str, version: str, variant: str, step: str, rescued: bool, *judged: str) -> tuple[Header, ...]:
+    """Those that many answers have in common."""
+    said = {"x-sluice-arm": arm, "x-sluice-version": version, "x-sluice-variant": variant, "x-sluice-step": step}
+    said |= {"x-sluice-rescued": "1"} if rescued else {}
+    said |= dict(zip(("x-sluice-rollout", "x-sluice-release"), judged, strict=False))
+    return tuple((name.encode(), value.encode("latin-1")) for name, value in said.items())
 
 
 def running(app: FastAPI) -> Gateway | None:

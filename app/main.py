@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping
+from types import SimpleNamespace
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -62,7 +63,8 @@ def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
     app = Application(lifespan=lifespan)
     describe(app, settings)
-    app.state.settings, app.state.metrics, app.state.turns = settings, counters, Turns()
+    # Starlette's own looks for each name in vain first, and says so to itself
+    app.state = SimpleNamespace(settings=settings, metrics=counters, turns=Turns())  # type: ignore[assignment]
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)
     app.state.journal = journal = Journal(settings.salt, on=settings.log_level in ("debug", "info"))

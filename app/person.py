@@ -33,17 +33,21 @@ def described(headers: Headers, user: str, key: str) -> Person:
     Raises:
         Refusal: a header says too much.
     """
-    said = profile(capped(headers, "x-sluice-profile", PROFILE_MOST))
-    return Person(user, key, capped(headers, "x-sluice-region", MOST), capped(headers, "x-sluice-device", MOST), said)
+    said = capped(headers, "x-sluice-profile", PROFILE_MOST)
+    region, device = capped(headers, "x-sluice-region", MOST), capped(headers, "x-sluice-device", MOST)
+    return Person(user, key, region, device, profile(said) if said else {})
 
 
 def profile(text: str) -> dict[str, str]:
-    pairs = (part.partition("=") for part in text.split(";") if part.strip()) if text else ()
+    pairs = (part.partition("=") for part in text.split(";") if part.strip())
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def capped(headers: Headers, name: str, most: int) -> str:
-    found = headers.get(name, "").strip()
+    found = headers.get(name)
+    if found is None:
+        return ""
+    found = found.strip()
     if len(found) > most:
         raise Refusal(400, "invalid_header", f"{name} holds at most {most} characters")
     return found

@@ -65,7 +65,7 @@ class Pool:
         self,
         engine: str,
         path: str,
-        headers: dict[str, str],
+        head: str,
         body: bytes,
         seconds: float,
         key: str = "",
@@ -74,6 +74,7 @@ class Pool:
     ) -> Reply:
         """Send a request; the reply has begun. Once more on a new connection when the engine had closed an old one.
 
+        `head` are its lines of headers beside those that every request has, each with its end.
         What is not `repeatable` is so only where the engine cannot have read all of it. Whoever waits for it
         goes on in the turns of `key`.
 
@@ -83,17 +84,17 @@ class Pool:
         """
         began, to = self.loop.time(), known(engine, path)
         until = began + seconds
-        said = "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode("latin-1", "replace")
-        request = b"%b%bcontent-length: %d\r\n\r\n%b" % (to.head, said, len(body), body)
+        said = f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1", "replace")
+        request = b"".join((to.head, said, body))
         if line := self.kept(engine, key):
             try:
-                return await asked(line, request, seconds, key)
+                return await line.ask(request, key).head(seconds)
             except HungUp as fault:
                 unread = fault.untaken or (fault.reset and self.loop.time() - began < SOON_SECONDS)
                 if fault.started or not (repeatable or unread):
                     raise
         line = await self.connected(engine, to, until - self.loop.time())
-        return await asked(line, request, until - self.loop.time(), key)
+        return await line.ask(request, key).head(until - self.loop.time())
 
     def kept(self, engine: str, key: str) -> Line | None:
         """A connection that was used before and is good still; whoever asks for much makes others, and leaves some."""
@@ -153,12 +154,3 @@ class Pool:
         for line in list(self.lines):
             line.abort()
         await asyncio.sleep(0)
-
-
-async def asked(line: Line, request: bytes, seconds: float, key: str) -> Reply:
-    reply = line.ask(request, key)
-    try:
-        return await reply.head(seconds)
-    except BaseException:
-        reply.close()
-        raise

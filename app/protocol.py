@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.cycle import CLIENT, Cycle, Parting
@@ -77,17 +78,20 @@ class Protocol(Queued):
                 self.transport.close()
         if self.parted:
             return
-        self.piece = len(data)
-        self.parse(data)
+        self.piece, self.rest.since = len(data), None
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError:
+            self.send_400_response(self.refusal.message)
+            return
+        except httptools.HttpParserUpgrade:
+            pass  # to nothing that is spoken here
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)
         self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(self.too_large())
-
-    def _unset_keepalive_if_required(self) -> None:
-        self.rest.end()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -140,8 +144,18 @@ class Protocol(Queued):
             self.on_response_complete,
         )
 
+    def on_body(self, body: bytes) -> None:
+        cycle = self.cycle
+        if not cycle.response_complete:
+            cycle.body += body
+            if len(cycle.body) > HIGH_WATER_LIMIT:
+                self.flow.pause_reading()
+            cycle.message_event.set()
+
     def on_message_complete(self) -> None:
-        super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.cycle.more_body = False
+            self.cycle.message_event.set()
         self.other.sent = True
         if self.drop_timer:  # it has all been sent: the connection serves another request
             self.drop_timer.cancel()

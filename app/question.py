@@ -18,10 +18,10 @@ def understood(document: dict[str, Any]) -> Question:
     """Of a document that may have any shape: what is not understood is not asked for."""
     kind = form(document)
     messages = document.get("messages", document.get("input", document.get("prompt")))
-    if isinstance(messages, list):
-        said = [one.get("content") for one in messages if isinstance(one, dict) and one.get("role") == "user"]
-        messages = said[-1] if said else ""
-    return Question(text(messages)[-KEPT:], kind)
+    for one in reversed(messages) if isinstance(messages, list) else ():
+        if isinstance(one, dict) and one.get("role") == "user":
+            return Question(text(one.get("content"))[-KEPT:], kind)
+    return Question(messages[-KEPT:] if isinstance(messages, str) else "", kind)
 
 
 def form(document: dict[str, Any]) -> str:

@@ -35,7 +35,6 @@ class Queued(HttpToolsProtocol):
     flow: Reading
     whose: Callable[[str], Key | None] = staticmethod(lambda authorization: None)  # whom an Authorization names
     shed: Shed
-    parse = HttpToolsProtocol.data_received
 
     def __init__(self, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
@@ -128,7 +127,7 @@ class Queued(HttpToolsProtocol):
         self.read(data)
 
     def read(self, data: bytes) -> None:
-        self.parse(data)
+        super().data_received(data)
 
     def eof_received(self) -> bool | None:  # type: ignore[override]
         """The client says no more: True when the connection is closed later, for that costs as well."""

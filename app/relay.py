@@ -104,7 +104,7 @@ class Attempt:
             self.reply = await self.gateway.pool.post(
                 self.seat.engine,
                 call.path,
-                self.headers(),
+                self.head(),
                 call.body,
                 limit,
                 call.key,
@@ -114,11 +114,12 @@ class Attempt:
             raise unbegun(error, limit) from None
         return self.reply
 
-    def headers(self) -> dict[str, str]:
-        said = {"x-request-id": self.call.id, "x-sluice-source": self.call.source, "x-sluice-step": self.arms.step}
-        if self.tried.header:
-            said["traceparent"] = self.tried.header
-        return said
+    def head(self) -> str:
+        """What the engine is told beside what is asked; nothing in it can end a line."""
+        call, trace = self.call, f"traceparent: {self.tried.header}\r\n" if self.tried.header else ""
+        return (
+            f"x-request-id: {call.id}\r\nx-sluice-source: {call.source}\r\nx-sluice-step: {self.arms.step}\r\n{trace}"
+        )
 
     def limit(self) -> float:
         """Until the first byte: a stream's is soon there, a whole answer's comes with its end."""

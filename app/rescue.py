@@ -73,4 +73,4 @@ class Rescue:
         return opened
 
     def count(self, result: str) -> None:
-        self.gateway.metrics.rescues.labels(*self.exchange.where[:3], result).inc()
+        self.gateway.metrics.rescues.of[*self.exchange.where[:3], result].inc()

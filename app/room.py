@@ -4,7 +4,6 @@ A request that is still being sent has no place yet (`slots.py`), and may take i
 """
 
 import sys
-from collections import Counter
 
 from app.errors import Busy
 
@@ -17,7 +16,7 @@ class Room:
 
     def __init__(self, most: int) -> None:
         self.most, self.taken = most, 0
-        self.held: Counter[str] = Counter()  # by key
+        self.held: dict[str, int] = {}  # by key
 
     def hold(self, key: str = "") -> "Hold":
         return Hold(self, key)
@@ -46,17 +45,17 @@ class Hold:
         room, free = self.room, self.room.most - self.room.taken
         if size * PART > free + self.size:
             raise Busy(429, "no_room", "too much is being sent at once: try again in a second")
-        if self.key and room.held[self.key] + more > GREED * (free - more):
+        if self.key and room.held.get(self.key, 0) + more > GREED * (free - more):
             raise Busy(429, "unfair", "this key's requests hold most of the room: try again in a second")
         self.add(more)
 
     def add(self, more: int) -> None:
         self.size += more
         self.room.taken += more
-        if self.key:
-            self.room.held[self.key] += more
-            if not self.room.held[self.key]:
-                del self.room.held[self.key]
+        if self.key and (held := self.room.held.get(self.key, 0) + more):
+            self.room.held[self.key] = held
+        elif self.key:
+            self.room.held.pop(self.key, None)
 
     def free(self) -> None:
         self.add(-self.size)

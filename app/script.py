@@ -38,8 +38,8 @@ def clear(found: Mapping[str, int]) -> str:
     """The script that a text is in, or "" where it is in none or in several."""
     if not found:
         return ""
-    number, script = max((number, script) for script, number in found.items())
-    return script if number >= LEAST and number >= CLEAR * sum(found.values()) else ""
+    script = max(found, key=found.__getitem__)
+    return script if found[script] >= LEAST and found[script] >= CLEAR * sum(found.values()) else ""
 
 
 def asked(question: str) -> str:

@@ -11,11 +11,11 @@ from functools import lru_cache
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
-from prometheus_client import Counter
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app import call
 from app.admission import refused
+from app.children import KnownCounter
 from app.errors import shaped
 from app.gateway import running, unplaced
 from app.journal import Entry, Journal
@@ -29,7 +29,7 @@ OTHER_WAYS = frozenset((b"transfer-encoding", b"x-sluice-probe"))
 class Shed:
     """Of one application, for POSTs to these paths."""
 
-    def __init__(self, app: FastAPI, paths: Collection[str], requests: Counter, journal: Journal) -> None:
+    def __init__(self, app: FastAPI, paths: Collection[str], requests: KnownCounter, journal: Journal) -> None:
         self.app, self.requests, self.journal = app, requests, journal
         self.paths = {path.encode(): path for path in paths}
 
@@ -51,7 +51,7 @@ class Shed:
         entry.trace = gateway.traces.begin(found.get(b"traceparent", b"").decode())
         entry.began, entry.seconds, entry.ended = began, time.perf_counter() - began, time.time()
         refused(gateway, entry.source, busy)
-        self.requests.labels(entry.method, path, str(busy.status)).inc()
+        self.requests.of[entry.method, path, str(busy.status)].inc()
         self.journal.add(entry)
         more = tuple((busy.headers | unplaced(self.app)).items())
         first, last = written(busy.status, busy.code, busy.message, more)

@@ -1,7 +1,6 @@
 """The places of one gateway, and who holds them: nobody may take so many that the next one finds none."""
 
 import math
-from collections import Counter
 from collections.abc import Callable
 
 from app.arms import Arms
@@ -23,7 +22,7 @@ class Slots:
         self.whose = whose
         self.limit, self.per_engine = most, per_engine
         self.most = most
-        self.held: Counter[str] = Counter()
+        self.held: dict[str, int] = {}
         self.taken = 0
 
     def fit(self, arms: Arms) -> None:
@@ -39,7 +38,7 @@ class Slots:
         Raises:
             Busy: there is none, or not for this key.
         """
-        if refusal := self.refusal(key):
+        if self.full(key) and (refusal := self.refusal(key)):
             raise refusal
 
     def refusal(self, key: Key | None, before: int = 0) -> Busy | None:
@@ -59,7 +58,7 @@ class Slots:
         if taken >= self.most:
             return "overloaded"
         if key:
-            held = self.held[key.name] + before
+            held = self.held.get(key.name, 0) + before
             if key.concurrency and held >= key.concurrency:
                 return "concurrency_exceeded"
             if held >= GREED * (self.most - taken):
@@ -71,11 +70,11 @@ class Slots:
         self.look(key)
         self.taken += 1
         if key:
-            self.held[key.name] += 1
+            self.held[key.name] = self.held.get(key.name, 0) + 1
 
     def free(self, key: Key | None) -> None:
         self.taken -= 1
-        if key:
-            self.held[key.name] -= 1
-            if not self.held[key.name]:
-                del self.held[key.name]
+        if key and (left := self.held[key.name] - 1):
+            self.held[key.name] = left
+        elif key:
+            del self.held[key.name]

@@ -49,7 +49,8 @@ class Turns:
             return False
         self.done += 1
         self.begun += 1
-        self.ask()
+        if not self.turning:
+            self.ask()
         return True
 
     def ask(self) -> None:
@@ -94,9 +95,11 @@ class Turns:
         self.fit()
         self.done, self.begun, self.crowded = 0, 0, False
         self.turning = bool(self.waiting or self.refusals)
-        self.served.clear()
-        if self.turning:  # asked for before anything is done, which may fail
-            asyncio.get_running_loop().call_soon(self.turn)
+        if self.served:
+            self.served.clear()
+        if not self.turning:
+            return
+        asyncio.get_running_loop().call_soon(self.turn)  # before anything is done, which may fail
         for key in list(islice(self.short, AHEAD)):
             while key in self.waiting and self.served[key] < EACH:
                 self.served[key] += 1

@@ -30,15 +30,19 @@ class Reply:
         self.queued = False  # something has come, and its turn has not
 
     async def head(self, seconds: float) -> "Reply":
-        """Wait for its status.
+        """Wait for its status; closed when that does not come.
 
         Raises:
-            TimeoutError: it does not come.
+            TimeoutError: not in time.
             Lost: it never will.
         """
         until = self.line.loop.time() + seconds
-        while not self.begun:
-            await self.more(until)
+        try:
+            while not self.begun:
+                await self.more(until)
+        except BaseException:
+            self.close()
+            raise
         return self
 
     async def next(self, seconds: float) -> bytes | None:
@@ -48,6 +52,10 @@ class Reply:
             if self.ended:
                 return None
             await self.more(until)
+        return self.taken()
+
+    def taken(self) -> bytes:
+        """What has come, for there is something."""
         found = self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
         self.pieces.clear()
         self.size = 0
@@ -58,23 +66,21 @@ class Reply:
         """All of it. `came` is told how many bytes there are so far, and may raise. Raises as `head`."""
         until, parts, size = self.line.loop.time() + seconds, [], 0
         while self.pieces or not self.ended:
-            part = await self.next(until - self.line.loop.time())
-            if part is not None:
-                parts.append(part)
-                size += len(part)
-                came(size)
+            if not self.pieces:
+                await self.more(until)
+                continue
+            parts.append(self.taken())
+            size += len(parts[-1])
+            came(size)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    async def more(self, until: float) -> None:
-        """Wait until something has happened."""
+    def more(self, until: float) -> asyncio.Future[None]:
+        """What to wait for until something has happened."""
         if self.fault:
             raise self.fault
         self.line.limit(until)
         self.waiting = self.line.loop.create_future()
-        try:
-            await self.waiting
-        finally:
-            self.waiting = None
+        return self.waiting
 
     def wake(self) -> None:
         """Something has come: whoever waits for it goes on, in a turn of the reply's owner."""
@@ -147,7 +153,7 @@ class Line(asyncio.Protocol):
 
     def look(self) -> None:
         self.timer = None
-        if not self.reply or not self.reply.waiting:
+        if not self.reply or not self.reply.waiting or self.reply.waiting.done():
             return
         if self.due - self.loop.time() > 0.001:
             self.limit(self.due)

@@ -12,7 +12,7 @@ from app.admission import Admitted, admitted
 from app.answer import hung_up
 from app.description import GENERATION, errors
 from app.errors import Busy, EngineFault, Refusal
-from app.gateway import headers, rescued
+from app.gateway import headers
 from app.rescue import Rescue
 from app.settings import Settings
 from app.whole import COMPLETIONS
@@ -40,7 +40,7 @@ DESCRIBED = {"requestBody": {"required": True, "content": {"application/json": {
 @router.post("/predict", openapi_extra=DESCRIBED, responses=errors(*GENERATION, 422))
 async def predict(request: Request, response: Response) -> Prediction:
     found = await admitted(request, COMPLETIONS, asked)
-    request.state.headers = headers(found.arms, found.exchange, found.call)
+    tell(request, found)
     content = json.loads(await answered(found, request))
     response.headers.update(request.state.headers)
     return prediction(content, found)
@@ -85,9 +85,14 @@ async def answered(found: Admitted, request: Request) -> bytes:
 async def relayed(found: Admitted, request: Request) -> bytes:
     rescue = Rescue(found.gateway, found.call, found.arms, found.exchange)
     async with rescue as opened:
-        if rescue.rescued:
-            request.state.headers |= rescued(found.exchange)
+        tell(request, found)
         return opened.first
+
+
+def tell(request: Request, found: Admitted) -> None:
+    """Have the answer say who gave it, or will."""
+    raw = headers(found.arms, found.exchange, found.call)
+    request.state.headers = {name.decode(): value.decode("latin-1") for name, value in raw}
 
 
 def prediction(content: dict[str, Any], found: Admitted) -> Prediction:

@@ -116,7 +116,7 @@ def test_a_gateway_that_starts_within_a_release_knows_what_stable_runs(first: bo
 
     arms = cluster.board.arms
     assert arms is not None
-    assert (arms.given_by("stable"), arms.given_by("canary")) == (("v1", "1"), ("v2", "2"))
+    assert (arms.given_by["stable"], arms.given_by["canary"]) == (("v1", "1"), ("v2", "2"))
     assert (arms.release, arms.version) == ("v2-r2", "v2")
 
 
@@ -127,7 +127,7 @@ def test_what_ran_before_a_release_is_remembered() -> None:
     after = view(rollout("new", "new", weight=100), NEW, known=cluster)
 
     assert before is not None and arms is not None and after is not None
-    assert [one.given_by("stable")[0] for one in (before, arms, after)] == ["v1", "v1", "v2"]
+    assert [one.given_by["stable"][0] for one in (before, arms, after)] == ["v1", "v1", "v2"]
 
 
 def test_a_canary_that_was_never_ready_is_not_there_yet() -> None:

@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from app.children import KnownCounter
 from app.counting import Counting
 from app.journal import Entry
 
@@ -18,7 +19,7 @@ class Seen:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.entries: list[Entry] = []
-        counter = Counter("asked", "x", ("method", "handler", "status"), registry=self.registry)
+        counter = KnownCounter("asked", "x", ("method", "handler", "status"), registry=self.registry)
 
         async def answer(request: Request) -> Response:
             return PlainTextResponse("well", headers=dict(request.query_params))

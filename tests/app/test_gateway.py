@@ -125,12 +125,12 @@ ARMS: Callable[[], Arms] = lambda: Arms("n/llm", "v2-r3", "v2", True, 5, ("http:
 
 async def test_an_answer_says_who_gave_it_and_a_probes_also_what_is_judged(gateway: Gateway) -> None:
     gateway.board.show(ARMS())
-    users = headers(gateway.arms, begun(gateway), asked())
-    probes = headers(gateway.arms, begun(gateway, source="probe"), asked("probe"))
+    users = dict(headers(gateway.arms, begun(gateway), asked()))
+    probes = dict(headers(gateway.arms, begun(gateway, source="probe"), asked("probe")))
 
-    same = {"x-request-id": "id-1", "x-sluice-version": "v2", "x-sluice-variant": "none", "x-sluice-step": "5"}
+    same = {b"x-request-id": b"id-1", b"x-sluice-version": b"v2", b"x-sluice-variant": b"none", b"x-sluice-step": b"5"}
     assert {name: users[name] for name in same} == same
-    judged = {"x-sluice-rollout": "n/llm", "x-sluice-release": "v2-r3"}
+    judged = {b"x-sluice-rollout": b"n/llm", b"x-sluice-release": b"v2-r3"}
     assert set(probes) - set(users) == set(judged)
     assert {name: probes[name] for name in judged} == judged
 

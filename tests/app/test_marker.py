@@ -293,7 +293,7 @@ def quoted(*said: Any) -> Any:
     raise ValueError(f"cannot use {[getattr(one, 'call', one) for one in said]}")
 
 
-@pytest.mark.parametrize("broken", ["app.caps.checked", "app.relay.Attempt.headers"])
+@pytest.mark.parametrize("broken", ["app.caps.checked", "app.relay.Attempt.head"])
 async def test_no_fault_of_our_own_brings_the_prompt_out(
     follow: Follow, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:

@@ -112,7 +112,7 @@ async def one() -> AsyncIterator[Pool]:
 
 
 async def asked(one: Pool, url: str, seconds: float = 5) -> bytes:
-    reply = await one.post(url, "/v1/completions", {"x-request-id": "r\xe9"}, b"{}", seconds)
+    reply = await one.post(url, "/v1/completions", "x-request-id: r\xe9\r\n", b"{}", seconds)
     return await reply.read(seconds)
 
 
@@ -215,7 +215,7 @@ class Kept:
 
     def post(self, *, repeatable: bool) -> asyncio.Task[bytes]:
         async def answer() -> bytes:
-            reply = await self.pool.post(where(self.listening), "/v1/responses", {}, b"{}", 5, repeatable=repeatable)
+            reply = await self.pool.post(where(self.listening), "/v1/responses", "", b"{}", 5, repeatable=repeatable)
             return await reply.read(5)
 
         return asyncio.create_task(answer())
