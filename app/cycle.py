@@ -36,8 +36,8 @@ class Cycle(RequestResponseCycle):
 
     async def receive(self) -> Any:
         """What has come already, without waiting for it as uvicorn does."""
-        late = self.disconnected or self.response_complete or self.waiting_for_100_continue
-        if late or not self.message_event.is_set():
+        over = self.disconnected or self.response_complete
+        if over or self.waiting_for_100_continue or not self.message_event.is_set():
             return await super().receive()
         self.flow.resume_reading()
         self.message_event.clear()

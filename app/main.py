@@ -63,7 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
     counters = Metrics(settings.forget_seconds)
     app = Application(lifespan=lifespan)
     describe(app, settings)
-    # Starlette's own looks for each name in vain first, and says so to itself
+    # in Starlette's own each look at an attribute fails first, with an error that is made to say so
     app.state = SimpleNamespace(settings=settings, metrics=counters, turns=Turns())  # type: ignore[assignment]
     for route in (openai, predict, feedback, health, metrics):
         app.include_router(route.router)

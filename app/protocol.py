@@ -78,7 +78,8 @@ class Protocol(Queued):
                 self.transport.close()
         if self.parted:
             return
-        self.piece, self.rest.since = len(data), None
+        self.piece = len(data)
+        self.rest.end()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError:

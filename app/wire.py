@@ -48,11 +48,9 @@ class Reply:
     async def next(self, seconds: float) -> bytes | None:
         """The bytes that have come, or the next to come; None at the end. Raises as `head`."""
         until = self.line.loop.time() + seconds
-        while not self.pieces:
-            if self.ended:
-                return None
+        while not (self.pieces or self.ended):
             await self.more(until)
-        return self.taken()
+        return self.taken() if self.pieces else None
 
     def taken(self) -> bytes:
         """What has come, for there is something."""
@@ -66,12 +64,12 @@ class Reply:
         """All of it. `came` is told how many bytes there are so far, and may raise. Raises as `head`."""
         until, parts, size = self.line.loop.time() + seconds, [], 0
         while self.pieces or not self.ended:
-            if not self.pieces:
+            if self.pieces:
+                parts.append(self.taken())
+                size += len(parts[-1])
+                came(size)
+            else:
                 await self.more(until)
-                continue
-            parts.append(self.taken())
-            size += len(parts[-1])
-            came(size)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def more(self, until: float) -> asyncio.Future[None]:

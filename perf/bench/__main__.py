@@ -81,7 +81,7 @@ async def bench(asked: argparse.Namespace) -> dict[str, str]:
     theirs = theirs[:1]
     os.sched_setaffinity(0, ours)
     began, raw = checkout.origin(), Raw()
-    with awake.cores(theirs):  # beside two that share a core it would add milliseconds to their timers
+    with awake.cores(theirs):  # theirs alone: with both of them awake nothing was faster
         await against_the_blank(raw, asked, theirs, ours)
         if asked.engine != "none":
             await against_the_engine(raw, asked, theirs, ours)

@@ -2,6 +2,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app import caps
 from app.errors import Refusal
@@ -135,3 +137,14 @@ def test_fields_can_be_allowed_one_by_one() -> None:
     caps.checked({"messages": []}, settings)
     with pytest.raises(Refusal, match="not allowed"):
         caps.checked({"messages": [], "chat_template": "{{ x }}"}, settings)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda one: st.lists(one) | st.dictionaries(st.text(), one),
+    )
+)
+def test_no_prompt_is_longer_than_the_body_that_it_came_in(prompt: Any) -> None:
+    """So a body that is small enough need not be measured."""
+    assert caps.length(prompt) <= len(json.dumps(prompt, ensure_ascii=False).encode(errors="surrogatepass"))
