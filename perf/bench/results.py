@@ -114,6 +114,7 @@ def cheapest(raw: Raw, name: str) -> float:
     return min(raw.median(f"load.{name}.{clients}", "cpu_ms") for clients in rounds.CLIENTS)
 
 
+WRONG = 0.25  # of its target a figure may be, where it is seen to be wrong
 ADDED = {  # name -> what was measured, and which figure of it
     "added_p50_ms": ("latency", "p50_ms"),
     "added_p99_ms": ("latency", "p99_ms"),
@@ -152,9 +153,9 @@ def toks_ratio(raw: Raw) -> float:
 
 
 def state(name: str, reached: float, noise: Mapping[str, tuple[float, float]]) -> str:
-    """Whether a target is met; nothing can add less than nothing, so such a figure is noise and may hide anything."""
+    """Whether a target is met; nothing can add less than nothing, so such a figure is wrong by as much at the least."""
     target, (low, high) = TARGETS[name], noise.get(name, (reached, reached))
-    if name in ADDED and reached < 0 and not (low <= 0 <= high and target.met(high)):
+    if name in ADDED and reached < 0 and not (-reached <= WRONG * target.value and target.met(high)):
         return f"unclear: below nothing, rounds from {low:.2f} to {high:.2f}"
     return target.missed_by(reached)
 
