@@ -36,7 +36,7 @@ async def admitted(request: Request, path: str, meant: Translation = same) -> Ad
     Raises:
         Refusal: it does not come in; it is counted all the same.
     """
-    gateway: Gateway = request.scope["app"].state.gateway
+    gateway: Gateway = request.app.state.gateway
     entry, key, lease, hold = begun(request, gateway), None, "", gateway.room.hold()
     try:
         entry.source, arm = call.probe(request, gateway.settings)

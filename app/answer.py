@@ -25,7 +25,6 @@ class Answer(Response):
     def __init__(self, admitted: Admitted) -> None:
         self.gateway, self.call, self.arms, self.exchange = admitted
         self.rescue = Rescue(*admitted)
-        self.more: list[Header] = []  # beside who gave it
         self.status_code, self.background = 200, None
         self.started = False
 
@@ -64,12 +63,12 @@ class Answer(Response):
 
     async def pass_on(self, opened: Opened, send: Send) -> None:
         # what is left of a client's wait is the gateway's own doing: its releases are judged by that
-        self.more.append((b"server-timing", b"engine;dur=%.2f" % (1000 * opened.took)))
+        timing = (b"server-timing", b"engine;dur=%.2f" % (1000 * opened.took))
         if opened.rest is None:
-            await self.start(send, 200, opened.kind, len(opened.first))
+            await self.start(send, 200, opened.kind, timing, length=len(opened.first))
             await send(body(opened.first, more=False))
             return
-        await self.start(send, 200, opened.kind)
+        await self.start(send, 200, opened.kind, timing)
         await self.give(opened.first, send)
         async for part in opened.rest:
             await self.give(part, send)
@@ -92,13 +91,13 @@ class Answer(Response):
             await send(body(stream.event(error) if stream else error.event, more=False))
             return
         content = json.dumps(error.document).encode()
-        self.more += [(name.encode(), value.encode()) for name, value in error.headers.items()]
-        await self.start(send, error.status, "application/json", len(content))
+        more = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+        await self.start(send, error.status, "application/json", *more, length=len(content))
         await send(body(content, more=False))
 
-    async def start(self, send: Send, status: int, kind: str, length: int | None = None) -> None:
+    async def start(self, send: Send, status: int, kind: str, *more: Header, length: int | None = None) -> None:
         self.started = True
-        said = [*headers(self.arms, self.exchange, self.call), *self.more, (b"content-type", kind.encode("latin-1"))]
+        said = [*headers(self.arms, self.exchange, self.call), *more, (b"content-type", kind.encode("latin-1"))]
         if length is not None:
             said.append((b"content-length", b"%d" % length))
         await send({"type": "http.response.start", "status": status, "headers": said})

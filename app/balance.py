@@ -5,6 +5,8 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 
+from app.tally import count
+
 FAILURES = 5  # in a row
 OPEN_SECONDS = 10
 
@@ -14,7 +16,7 @@ class Seat:
 
     def __init__(self, balance: "Balance", engine: str) -> None:
         self.balance, self.engine = balance, engine
-        balance.inflight[engine] = balance.inflight.get(engine, 0) + 1
+        count(balance.inflight, engine, 1)
 
     def __enter__(self) -> str:
         return self.engine
@@ -23,16 +25,12 @@ class Seat:
         self.leave()
 
     def leave(self) -> None:
-        inflight = self.balance.inflight
-        if left := inflight[self.engine] - 1:
-            inflight[self.engine] = left
-        else:
-            del inflight[self.engine]
+        count(self.balance.inflight, self.engine, -1)
 
 
 class Balance:
     def __init__(self) -> None:
-        self.inflight: dict[str, int] = {}  # a Counter's zeros are Python's own to find and to delete
+        self.inflight: dict[str, int] = {}
         self.failures: Counter[str] = Counter()
         self.open_until: dict[str, float] = {}
 

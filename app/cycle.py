@@ -34,16 +34,6 @@ class Cycle(RequestResponseCycle):
 
     head = b""
 
-    async def receive(self) -> Any:
-        """What has come already, without waiting for it as uvicorn does."""
-        over = self.disconnected or self.response_complete
-        if over or self.waiting_for_100_continue or not self.message_event.is_set():
-            return await super().receive()
-        self.flow.resume_reading()
-        self.message_event.clear()
-        body, self.body = bytes(self.body), bytearray()
-        return {"type": "http.request", "body": body, "more_body": self.more_body}
-
     async def send(self, message: Any) -> None:
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()

@@ -21,7 +21,7 @@ class Names(Headers):
     """Found at once by a name; the usual ones search the list each time."""
 
     def __init__(self, scope: Scope) -> None:
-        self._list = scope["headers"]  # all that the usual ones have
+        super().__init__(scope=scope)
         # of a name that comes twice the first counts, as with the usual ones
         self.found: dict[bytes, bytes] = dict(reversed(scope["headers"]))
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import unquote
 
 import httptools
-from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from app.cycle import CLIENT, Cycle, Parting
@@ -79,20 +78,16 @@ class Protocol(Queued):
         if self.parted:
             return
         self.piece = len(data)
-        self.rest.end()
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserError:
-            self.send_400_response(self.refusal.message)
-            return
-        except httptools.HttpParserUpgrade:
-            pass  # to nothing that is spoken here
+        super().read(data)
         if self.head_bytes is None:
             return
         self.head_bytes += len(data)
         self.head_timer = self.head_timer or self.loop.call_later(self.head_seconds, self.late)
         if self.head_bytes > MAX_HEAD_BYTES:
             self.refuse(self.too_large())
+
+    def _unset_keepalive_if_required(self) -> None:
+        self.rest.end()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -102,10 +97,7 @@ class Protocol(Queued):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self.headers) >= MAX_HEADERS:  # the others are not even read
             raise self.too_large()
-        name = name.lower()
-        if name == b"expect" and value.lower() == b"100-continue":
-            self.expect_100_continue = True
-        self.headers.append((name, value))
+        super().on_header(name, value)
 
     def too_large(self) -> Refusal:
         self.refusal = Refusal(431, "head_too_large", "the headers are too many or too long: send less")
@@ -115,8 +107,8 @@ class Protocol(Queued):
         """As uvicorn does it, but for its websockets, its limits and its prefix of paths."""
         if self.head_timer:
             self.head_timer.cancel()
-        most, self.head_bytes, self.head_timer = (self.head_bytes or 0) + self.piece, None, None
-        if most > MAX_HEAD_BYTES < len(self.url) + sum(map(len, chain.from_iterable(self.headers))):
+        came, self.head_bytes, self.head_timer = (self.head_bytes or 0) + self.piece, None, None
+        if came > MAX_HEAD_BYTES and len(self.url) + sum(map(len, chain.from_iterable(self.headers))) > MAX_HEAD_BYTES:
             raise self.too_large()
         parser, scope, url = self.parser, self.scope, httptools.parse_url(self.url)
         version, path = parser.get_http_version(), url.path.decode("ascii")
@@ -145,18 +137,8 @@ class Protocol(Queued):
             self.on_response_complete,
         )
 
-    def on_body(self, body: bytes) -> None:
-        cycle = self.cycle
-        if not cycle.response_complete:
-            cycle.body += body
-            if len(cycle.body) > HIGH_WATER_LIMIT:
-                self.flow.pause_reading()
-            cycle.message_event.set()
-
     def on_message_complete(self) -> None:
-        if not self.cycle.response_complete:
-            self.cycle.more_body = False
-            self.cycle.message_event.set()
+        super().on_message_complete()
         self.other.sent = True
         if self.drop_timer:  # it has all been sent: the connection serves another request
             self.drop_timer.cancel()

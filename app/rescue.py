@@ -18,7 +18,6 @@ class Rescue:
     call: Call
     arms: Arms
     exchange: Exchange
-    rescued: bool = False
     asking: Attempt = field(init=False)  # the attempt whose answer is handed on
 
     async def __aenter__(self) -> Opened:
@@ -68,7 +67,7 @@ class Rescue:
             second.outcome = "prompt"
             raise
         self.count("answered")
-        self.rescued = self.exchange.rescued = True
+        self.exchange.rescued = True
         self.exchange.blame(self.exchange.failure)
         return opened
 

@@ -6,6 +6,7 @@ A request that is still being sent has no place yet (`slots.py`), and may take i
 import sys
 
 from app.errors import Busy
+from app.tally import count
 
 PART = 8  # of what is free, an eighth for one request: large ones are refused long before small ones find no room
 GREED = 4  # a key may hold this many times what is still free, places too: alone 4/5 of all, two together 4/9 each
@@ -52,10 +53,8 @@ class Hold:
     def add(self, more: int) -> None:
         self.size += more
         self.room.taken += more
-        if self.key and (held := self.room.held.get(self.key, 0) + more):
-            self.room.held[self.key] = held
-        elif self.key:
-            self.room.held.pop(self.key, None)
+        if self.key:
+            count(self.room.held, self.key, more)
 
     def free(self) -> None:
         self.add(-self.size)

@@ -7,6 +7,7 @@ from app.arms import Arms
 from app.errors import Busy
 from app.keys import Key
 from app.room import GREED
+from app.tally import count
 
 ALONE = " (of this gateway pod alone)"  # what a key is told whose limit holds per pod
 SPREAD = 2  # equal shares that a gateway may take: users keep their connections, and are never spread evenly
@@ -38,7 +39,7 @@ class Slots:
         Raises:
             Busy: there is none, or not for this key.
         """
-        if self.full(key) and (refusal := self.refusal(key)):
+        if refusal := self.refusal(key):
             raise refusal
 
     def refusal(self, key: Key | None, before: int = 0) -> Busy | None:
@@ -70,11 +71,9 @@ class Slots:
         self.look(key)
         self.taken += 1
         if key:
-            self.held[key.name] = self.held.get(key.name, 0) + 1
+            count(self.held, key.name, 1)
 
     def free(self, key: Key | None) -> None:
         self.taken -= 1
-        if key and (left := self.held[key.name] - 1):
-            self.held[key.name] = left
-        elif key:
-            del self.held[key.name]
+        if key:
+            count(self.held, key.name, -1)

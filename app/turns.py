@@ -49,8 +49,7 @@ class Turns:
             return False
         self.done += 1
         self.begun += 1
-        if not self.turning:
-            self.ask()
+        self.ask()
         return True
 
     def ask(self) -> None:
@@ -95,8 +94,7 @@ class Turns:
         self.fit()
         self.done, self.begun, self.crowded = 0, 0, False
         self.turning = bool(self.waiting or self.refusals)
-        if self.served:
-            self.served.clear()
+        self.served.clear()
         if not self.turning:
             return
         asyncio.get_running_loop().call_soon(self.turn)  # before anything is done, which may fail

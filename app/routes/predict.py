@@ -85,7 +85,8 @@ async def answered(found: Admitted, request: Request) -> bytes:
 async def relayed(found: Admitted, request: Request) -> bytes:
     rescue = Rescue(found.gateway, found.call, found.arms, found.exchange)
     async with rescue as opened:
-        tell(request, found)
+        if found.exchange.rescued:
+            tell(request, found)
         return opened.first
 
 

@@ -142,3 +142,15 @@ async def test_what_no_engine_took_part_in_has_the_version_and_no_variant(settin
         door.gateway.board.show(ARMS())
         async with door.session.get(door.url + "/v1/models") as reply:
             assert reply.headers["x-sluice-version"] == "v2"
+
+
+async def test_a_fault_of_our_own_has_them_too_though_an_engine_was_chosen(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.relay.Attempt.head", lambda attempt: 1 / 0)
+    async with (
+        opened(settings.model_copy(update={"version": "v7"})) as door,
+        door.session.post(door.url + "/v1/completions", json={"prompt": "a"}) as reply,
+    ):
+        assert reply.status == 500
+        assert (reply.headers["x-sluice-version"], reply.headers["x-sluice-variant"]) == ("v7", "none")
